@@ -1,0 +1,60 @@
+# `make run` and `make test` set up everything they need in .venv; nothing is done again while its inputs are unchanged.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SITE := build/site
+SOURCES := $(shell find nnstrategies feeds brokers configs -type f -not -name '*.pyc')
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup run test lint types unit wheel-test pandas2 clean
+
+help:
+	@echo "make run    set up, run the default job on the simulated market, write the report"
+	@echo "make test   set up, pass every check: ruff, mypy on the built package, pytest, the wheel outside the checkout"
+	@echo "make clean  remove what make made (runs/ is kept)"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(STAMP)
+	$(BIN)/nnstrategies run quickstart
+
+test: lint types unit pandas2
+	@echo "all checks passed"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The package as a user gets it: built, unpacked outside the checkout's own folders, checked there.
+$(SITE)/.built: $(STAMP) $(SOURCES) README.md
+	rm -rf build/site build/wheel build/lib
+	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w build/wheel .
+	$(BIN)/python -m pip install --quiet --no-deps --target $(SITE) build/wheel/*.whl
+	@touch $@
+
+types: $(SITE)/.built
+	cd $(SITE) && MYPYPATH=. ../../$(BIN)/mypy -p nnstrategies --config-file ../../pyproject.toml --cache-dir ../mypy
+
+unit: $(SITE)/.built
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+build/pandas2/.installed: $(STAMP)
+	rm -rf build/pandas2
+	$(BIN)/python -m pip install --quiet --no-deps --target build/pandas2 'pandas==2.2.3' pytz tzdata
+	@touch $@
+
+# The places where pandas 2 and 3 could part: tables in, tables out, the report.
+pandas2: build/pandas2/.installed $(SITE)/.built
+	PYTHONPATH=build/pandas2 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' \
+		tests/test_panel.py tests/test_feeds_table.py tests/test_feeds_files.py tests/test_metrics.py tests/test_report.py tests/test_pandas_versions.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
