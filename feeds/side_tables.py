@@ -1,0 +1,111 @@
+"""Tables beside the prices: benchmark series, index membership, corporate actions, fundamentals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from nnstrategies.errors import DataError, MissingTableError
+from nnstrategies.feeds.checks import LoadReport
+from nnstrategies.feeds.columns import read_days
+from nnstrategies.typing import AnyArray, DateArray, FloatArray
+
+SeriesLike = pd.Series | pd.DataFrame | AnyArray
+ACTION_COLUMNS = ("symbol", "known_at", "ex_date", "cash", "ratio")
+
+
+def align_series(series: Mapping[str, SeriesLike], sessions: DateArray, report: LoadReport) -> dict[str, FloatArray]:
+    """Return name -> [T]: dated values (a Series indexed by date, or a frame date, close) put on the sessions.
+
+    A session without a value repeats the one before (counted); before the first value it stays NaN (counted).
+    Raises DataError for duplicate dates or an array of another length.
+    """
+    return {key: _align(values, sessions, f"series {key}", report) for key, values in series.items()}
+
+
+def _align(values: SeriesLike, sessions: DateArray, label: str, report: LoadReport) -> FloatArray:
+    if isinstance(values, np.ndarray):
+        if values.shape != sessions.shape:
+            raise DataError(f"{report.name}: {label}: expected {len(sessions)} values, got shape {values.shape}")
+        return values.astype(np.float64)
+    if isinstance(values, pd.DataFrame):
+        require_columns(values, ("date", "close"), f"{report.name}: {label}")
+        values = values.set_index("date")["close"]
+    days = read_days(values.index.to_series(), f"{report.name}: {label}: date")
+    dated = pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan), index=days.astype("datetime64[s]"))
+    if dated.index.has_duplicates:
+        again = dated.index[dated.index.duplicated()][0]
+        raise DataError(f"{report.name}: {label}: {again.date()} appears twice; keep one row a date")
+    aligned = dated.reindex(sessions.astype("datetime64[s]")).to_numpy(copy=True)
+    hollow = np.isnan(aligned)
+    if hollow.all():
+        raise DataError(f"{report.name}: {label}: no value on any session of {sessions[0]}..{sessions[-1]}")
+    begin = int(np.argmax(~hollow))
+    report.caution(f"{label}: sessions before its first value", begin, str(sessions[0]), "kept as NaN")
+    hollow[:begin] = False
+    at = sessions[int(np.argmax(hollow))]
+    report.repair(f"{label}: sessions without a value", hollow.sum(), str(at), "last value repeated")
+    return pd.Series(aligned).ffill().to_numpy()
+
+
+def require_columns(table: pd.DataFrame, columns: tuple[str, ...], label: str) -> None:
+    """Raise DataError unless every column is there."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(f"{label}: column {missing[0]!r} is missing; expected {', '.join(columns)}, got {list(table)}")
+
+
+def known_events(
+    events: Mapping[str, pd.DataFrame], symbols: tuple[str, ...], report: LoadReport
+) -> dict[str, pd.DataFrame]:
+    """Return event tables with ``known_at`` as dates; rows of symbols without prices are dropped and counted."""
+    kept = {}
+    for key, table in events.items():
+        label = f"{report.name}: events {key}"
+        require_columns(table, ("known_at",), label)
+        table = table.copy()
+        for column in table.columns.intersection(["known_at", "ex_date", "period_end"]):
+            table[column] = read_days(table[column], f"{label}: {column}").astype("datetime64[s]")
+        if table["known_at"].isna().any():
+            raise DataError(f"{label}: known_at is empty in {int(table['known_at'].isna().sum()):,} rows; fill it in")
+        if "symbol" in table.columns:
+            strange = ~table["symbol"].isin(symbols)
+            first = str(table.loc[strange, "symbol"].iloc[0]) if strange.any() else ""
+            report.repair(f"events {key}: rows of symbols without prices", strange.sum(), first, "dropped")
+            table = table[~strange]
+        kept[key] = table.reset_index(drop=True)
+    return kept
+
+
+def membership_events(spans: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Turn spans symbol, start, end into events symbol, known_at, member.
+
+    ``end`` is the first day on which the symbol is no member any more; empty while it is still one. Overlapping spans
+    of a symbol raise DataError, because the first end would cut the second span short.
+    """
+    require_columns(spans, ("symbol", "start", "end"), label)
+    table = pd.DataFrame({"symbol": spans["symbol"].astype(object)})
+    for side in ("start", "end"):
+        table[side] = read_days(spans[side], f"{label}: {side}").astype("datetime64[s]")
+    if table["start"].isna().any():
+        raise DataError(f"{label}: start is empty for {table.loc[table['start'].isna(), 'symbol'].iloc[0]}")
+    table = table.sort_values(["symbol", "start"], kind="stable")
+    former_end = table.groupby("symbol")["end"].shift()
+    again = table["symbol"].duplicated()
+    wrong = (table["end"] <= table["start"]) | (again & ~(former_end <= table["start"]))
+    if wrong.any():
+        row = table[wrong].iloc[0]
+        span = f"{row['start'].date()}..{'' if pd.isna(row['end']) else row['end'].date()}"
+        raise DataError(f"{label}: {row['symbol']}: span {span} is empty or overlaps the one before it; correct it")
+    joins = pd.DataFrame({"symbol": table["symbol"], "known_at": table["start"], "member": True})
+    leaves = pd.DataFrame({"symbol": table["symbol"], "known_at": table["end"], "member": False})
+    leaves = leaves[leaves["known_at"].notna()]
+    # a leave comes before a join on the same day: the stable sort of Panel keeps this order
+    return pd.concat([leaves, joins], ignore_index=True).sort_values(["known_at", "symbol"], kind="stable")
+
+
+def missing_table(path: object, columns: str, lost: str) -> MissingTableError:
+    """The error for a table that is not there: where to put it, its columns, what is lost without it."""
+    return MissingTableError(f"{path}: table not found; put it there with columns {columns}; without it {lost}")

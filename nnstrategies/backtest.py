@@ -1,0 +1,109 @@
+"""One backtest: a panel, a strategy and scores in; returns and the record of every order out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import backtrader as bt
+import pandas as pd
+
+from nnstrategies import recording
+from nnstrategies.brokers import Costs, Journal, MarketBroker
+from nnstrategies.calendar import DateLike
+from nnstrategies.errors import ConfigError
+from nnstrategies.feeds.backtrader import add_panel
+from nnstrategies.panel import Panel
+from nnstrategies.scores import Scores
+from nnstrategies.strategies.base import Decision, RebalanceStrategy
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """``returns``: daily simple returns by session. ``journal``, ``decisions``: what was done, by row of ``panel``."""
+
+    panel: Panel
+    cash: float
+    journal: Journal
+    decisions: tuple[Decision, ...]
+
+    @property
+    def returns(self) -> pd.Series:
+        return recording.daily_returns(self.journal, self.panel, self.cash)
+
+    @property
+    def final_value(self) -> float:
+        return self.journal.account[-1].value
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """targets, orders, fills, refusals, positions, account and actions, as in the run folder."""
+        return recording.frames(self.journal, self.panel, self.decisions)
+
+    def write(self, folder: Path) -> None:
+        """Write every frame to ``folder``/<name>.parquet."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in self.frames().items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def backtest(
+    panel: Panel,
+    strategy_class: type[RebalanceStrategy],
+    scores: Scores | None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    costs: Costs | None = None,
+    cash: float = 10_000_000.0,
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+    rules: bool = True,
+    lot: int = 100,
+) -> BacktestResult:
+    """Run ``strategy_class`` over the sessions ``start`` to ``end`` in a stock bt.Cerebro.
+
+    settings: the strategy's parameters besides panel and scores, such as top_n. costs: 8 bps on both sides by default.
+    rules: False turns fees, slippage, lots and price limits off, for checks. The strategy sees the panel from its first
+    session on, so that histories are full at ``start``. Raises ConfigError for an unknown setting or an empty span.
+    """
+    known = panel if end is None else panel.upto(end)
+    first = 0 if start is None else known.calendar.first_on_or_after(start)
+    if first >= known.T:
+        raise ConfigError(f"backtest: no session from {start} to {known.sessions[-1]}")
+    chosen = _checked(strategy_class, {"limits": rules, **(settings or {})})
+    cerebro = bt.Cerebro(stdstats=False)
+    add_panel(cerebro, _from_row(known, first))
+    make_broker: Any = MarketBroker  # backtrader's metaclass turns its params into arguments
+    broker = make_broker(panel=known, costs=costs or Costs(), rules=rules, lot=lot)
+    broker.setcash(cash)
+    cerebro.setbroker(broker)
+    cerebro.addstrategy(strategy_class, panel=known, scores=scores, **chosen)
+    strategy = cerebro.run()[0]
+    return BacktestResult(known, cash, broker.journal, tuple(strategy.decisions))
+
+
+def _checked(strategy_class: type[RebalanceStrategy], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = [name for name in strategy_class.params._getkeys() if name not in ("panel", "scores")]
+    for key in settings:
+        if key not in names:
+            close = difflib.get_close_matches(key, names, n=1)
+            mend = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names)}"
+            raise ConfigError(f"{strategy_class.__name__}: no setting {key!r}; {mend}")
+    return settings
+
+
+def _from_row(panel: Panel, first: int) -> Panel:
+    """The panel from one session on: what the feeds replay. The strategy keeps the whole panel for its histories."""
+    if first == 0:
+        return panel
+    return Panel(
+        panel.sessions[first:],
+        panel.symbols,
+        {name: panel[name][first:] for name in panel.field_names},
+        panel.status[first:],
+        {name: values[first:] for name, values in panel.series.items()},
+        {name: panel.events(name) for name in panel.event_names},
+        panel.name,
+    )

@@ -1,0 +1,63 @@
+"""What a strategy has to beat: all members in equal weight, and the index itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nnstrategies.errors import DataError
+from nnstrategies.panel import Panel, Status
+from nnstrategies.typing import FloatArray
+
+
+def equal_weight_returns(panel: Panel, first: int, last: int) -> pd.Series:
+    """Daily simple returns of all members in equal weight, sessions ``first`` to ``last``; no costs, no lots.
+
+    Decided at the close of each month's first session among the members that traded, bought at the next open; what
+    cannot trade there stays as it is. Dividends are reinvested in the stock that paid them; a delisted holding is cash
+    until the next rebalance. In cash before the first rebalance.
+    """
+    prices = _carried(panel, first, last)
+    value = np.ones(last - first + 1)
+    held, cash = np.zeros(panel.N), 1.0  # held: adjusted shares [N]
+    begins = [int(t) + 1 for t in np.flatnonzero(panel.calendar.is_first_of_month[first:last]) + first]
+    for begin, end in zip(begins, [*begins[1:], last + 1], strict=True):
+        held, cash = _rebalanced(panel, begin, held, cash, prices[max(begin - 1 - first, 0)])
+        value[begin - first : end - first] = prices[begin - first : end - first] @ held + cash
+    returns = np.concatenate([[0.0], value[1:] / value[:-1] - 1.0])
+    return _series(returns, panel, first, last, "equal_weight")
+
+
+def buy_and_hold_returns(panel: Panel, first: int, last: int, series: str = "benchmark") -> pd.Series:
+    """Daily simple returns of a panel series such as the index (no dividends in it); 0 on the first session."""
+    if series not in panel.series:
+        raise DataError(f"{panel.name}: no series {series!r}; it has {', '.join(panel.series) or 'none'}")
+    level = panel.series[series][first : last + 1]
+    return _series(np.concatenate([[0.0], level[1:] / level[:-1] - 1.0]), panel, first, last, series)
+
+
+def _rebalanced(panel: Panel, t: int, held: FloatArray, cash: float, before: FloatArray) -> tuple[FloatArray, float]:
+    """Adjusted shares [N] and cash after the open of ``t``, from a decision at the close of t - 1."""
+    opens = panel.adjusted("open")[t]
+    can = (panel.status[t] == Status.TRADING) & np.isfinite(opens)
+    gone = panel.status[t] == Status.DELISTED
+    price = np.where(can, np.nan_to_num(opens), before)  # [N]; the last close where there is no open
+    cash += float(held[gone] @ before[gone])
+    held = np.where(gone, 0.0, held)
+    wanted = can & panel.members[t - 1] & (panel.status[t - 1] == Status.TRADING)
+    if not wanted.any():
+        return held, cash
+    free = cash + float(held[can] @ price[can])
+    fresh = np.where(can, 0.0, held)
+    fresh[wanted] = free / wanted.sum() / price[wanted]
+    return fresh, 0.0
+
+
+def _carried(panel: Panel, first: int, last: int) -> FloatArray:
+    """Adjusted closes [T', N]; after a delisting the last one, 0 before a listing."""
+    return pd.DataFrame(panel.adjusted("close")[first : last + 1]).ffill().fillna(0.0).to_numpy()
+
+
+def _series(values: FloatArray, panel: Panel, first: int, last: int, name: str) -> pd.Series:
+    days = panel.sessions[first : last + 1].astype("datetime64[s]")
+    return pd.Series(values, index=pd.DatetimeIndex(days, name="date"), name=name)

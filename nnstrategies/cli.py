@@ -1,0 +1,152 @@
+"""The command line. Exit codes are those of ``nnstrategies.errors``; 130 after Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnstrategies import __version__
+from nnstrategies.errors import NNStrategiesError
+
+if TYPE_CHECKING:
+    from nnstrategies.config import RunConfig
+
+EPILOG = (
+    "Exit codes: 0 done, 1 unexpected error, 2 config or usage, 3 data, 4 a model cannot be fitted, 5 stored model, "
+    "6 run folder, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="nnstrategies",
+    help="Neural predictors inside ordinary backtrader strategies: from market data to a tear sheet.\n\n"
+    "Start with 'nnstrategies run': it simulates a market, trains, trades and writes a report.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Look at market data before anything is trained on it.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a config that ships: quickstart, csi300.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as costs.fee_bps=5. May be repeated."),
+]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
+Run = Annotated[Path | None, typer.Argument(help="A run folder; the newest below --runs when left out.")]
+RUNS = Path("runs")
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"nnstrategies {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    if debug:
+        os.environ["NNSTRATEGIES_DEBUG"] = "1"
+
+
+def _config(name: str, overrides: list[str] | None) -> RunConfig:
+    from nnstrategies.config import read_config
+
+    return read_config(name, overrides or [])
+
+
+@app.command()
+def run(
+    config: Config = "quickstart",
+    overrides: Set = None,
+    runs: Runs = RUNS,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")] = None,
+) -> None:
+    """Train, backtest and report in one go."""
+    from nnstrategies import pipeline
+
+    if resume is not None:
+        if overrides:
+            raise typer.BadParameter("a resumed run keeps its own config; leave --set out")
+        folder = pipeline.reopen(resume)
+    else:
+        folder = pipeline.start(_config(config, overrides), runs)
+    pipeline.train(folder)
+    pipeline.backtest(folder)
+    pipeline.report(folder)
+
+
+@app.command()
+def train(config: Config = "quickstart", overrides: Set = None, runs: Runs = RUNS) -> None:
+    """Fit every recipe over the walk-forward, score the test span, weigh the evidence. Makes a run folder."""
+    from nnstrategies import pipeline
+
+    pipeline.train(pipeline.start(_config(config, overrides), runs))
+
+
+@app.command()
+def backtest(
+    run_folder: Run = None,
+    runs: Runs = RUNS,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", metavar="FILE.py:CLASS", help="Trade the headline's scores with your own RebalanceStrategy."),
+    ] = None,
+) -> None:
+    """Trade a trained run's scores, again if need be, and rebuild its report."""
+    from nnstrategies import pipeline
+
+    folder = pipeline.reopen(run_folder, runs)
+    pipeline.backtest(folder, strategy=strategy, again=True)
+    pipeline.report(folder)
+
+
+@app.command()
+def report(run_folder: Run = None, runs: Runs = RUNS) -> None:
+    """Rebuild report.html and metrics.json from a run folder alone."""
+    from nnstrategies import pipeline
+
+    pipeline.report(pipeline.reopen(run_folder, runs))
+
+
+@app.command()
+def systems() -> None:
+    """List the five published systems and what of each can be run."""
+    from nnstrategies.systems import table
+
+    typer.echo(table())
+
+
+@data_app.command("check")
+def data_check(config: Config = "quickstart", overrides: Set = None) -> None:
+    """Load a config's data, print what was found and repaired, and stop."""
+    from nnstrategies import pipeline
+
+    pipeline.check_data(_config(config, overrides))
+
+
+def main() -> None:
+    """Entry point: errors meant for users become one line on stderr and their own exit code."""
+    try:
+        app()
+    except NNStrategiesError as error:
+        if os.environ.get("NNSTRATEGIES_DEBUG"):
+            raise
+        typer.secho(f"{type(error).__name__}: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.secho("interrupted; 'nnstrategies run --resume RUN_FOLDER' goes on from here", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""From versions to scores."""
+
+from nnstrategies.predictors.local import score
+
+__all__ = ["score"]

@@ -1,0 +1,95 @@
+"""What a run records: the broker's journal and the strategy's decisions as tables of the run folder's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nnstrategies.brokers.journal import ActionRow, FillRow, Journal, OrderRow, PositionRow, RefusalRow
+from nnstrategies.panel import Panel
+from nnstrategies.strategies.base import Decision
+
+ACHIEVED_TOLERANCE = 1e-4  # of the account's value; a weight this close to its target needs no reason
+_DTYPES = {"side": "str", "reason": "str", "detail": "str", "shortfall": "str", "inferred": "bool"}
+
+
+def frames(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> dict[str, pd.DataFrame]:
+    """Tables by name: targets, orders, fills, refusals, positions, account, actions; ``date`` is datetime64, naive."""
+    orders = _table(journal.orders, OrderRow._fields, panel)
+    fills = _table(journal.fills, FillRow._fields, panel)
+    positions = _table(journal.positions, PositionRow._fields, panel)
+    positions["value"] = positions["size"] * positions["price"]
+    return {
+        "targets": targets(journal, panel, decisions),
+        "orders": orders,
+        "fills": fills,
+        "refusals": _table(journal.refusals, RefusalRow._fields, panel),
+        "positions": positions,
+        "account": _account(journal, panel),
+        "actions": _table(journal.actions, ActionRow._fields, panel),
+    }
+
+
+def daily_returns(journal: Journal, panel: Panel, cash: float) -> pd.Series:
+    """Daily simple returns of the account by session; the first is measured against the starting cash."""
+    value = np.array([cash, *(entry.value for entry in journal.account)])
+    days = panel.sessions[[entry.row for entry in journal.account]].astype("datetime64[s]")
+    return pd.Series(value[1:] / value[:-1] - 1.0, index=pd.DatetimeIndex(days, name="date"), name="returns")
+
+
+def targets(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> pd.DataFrame:
+    """One row per rebalance and symbol wanted or held: target, weight achieved at the next close, why they differ."""
+    values = {entry.row: entry.value for entry in journal.account}
+    shares: dict[int, dict[int, PositionRow]] = {}
+    for entry in journal.positions:
+        shares.setdefault(entry.row, {})[entry.column] = entry
+    refused = {(entry.row, entry.column): entry.reason for entry in journal.refusals}
+    cut = {(entry.row, entry.column): entry.shortfall for entry in journal.fills}
+    rows: list[tuple[Any, ...]] = []
+    for decision in decisions:
+        t = decision.t + 1
+        ran = t in values
+        held = shares.get(t if ran else decision.t, {})
+        value = values[t if ran else decision.t]
+        wanted = np.flatnonzero((decision.target > 0) | decision.held)
+        for column in sorted({*wanted.tolist(), *held}):
+            target = float(decision.target[column])
+            achieved = held[column].size * held[column].price / value if column in held else 0.0
+            known = "run ended" if not ran else refused.get((t, column), "") or cut.get((t, column), "")
+            price = float(panel["open"][min(t, panel.T - 1), column])
+            reason = _reason(known, target, achieved, held.get(column), value, price)
+            rows.append((decision.t, column, target, achieved, reason))
+    return _table(rows, ("row", "column", "target", "achieved", "reason"), panel)
+
+
+def _reason(known: str, target: float, achieved: float, held: PositionRow | None, value: float, price: float) -> str:
+    """A refusal or a cut of the fill; else what moved the weight more: whole lots, or the price after the open."""
+    if abs(achieved - target) <= ACHIEVED_TOLERANCE:
+        return ""
+    if known and known != "lot rounding":
+        return known
+    at_open = held.size * price / value if held is not None else 0.0
+    return "lot rounding" if abs(target - at_open) > abs(achieved - at_open) else "price moved"
+
+
+def _account(journal: Journal, panel: Panel) -> pd.DataFrame:
+    table = _table(journal.account, ("row", "value", "cash"), panel)
+    table["position_ratio"] = 1.0 - table["cash"] / table["value"]
+    return table
+
+
+def _table(rows: Iterable[Sequence[Any]], names: Sequence[str], panel: Panel) -> pd.DataFrame:
+    """Rows whose first field is the session and whose second may be the symbol's column."""
+    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(names)
+    named = dict(zip(names, columns, strict=True))
+    sessions = panel.sessions[np.array(named.pop("row"), dtype=np.int64)]
+    table: dict[str, Any] = {"date": sessions.astype("datetime64[s]")}
+    if "column" in named:
+        symbols = np.array(panel.symbols, dtype=object)
+        table["symbol"] = pd.Series(symbols[np.array(named.pop("column"), dtype=np.int64)], dtype="str")
+    for name, values in named.items():
+        table[name] = pd.Series(values, dtype=_DTYPES.get(name, "float64"))
+    return pd.DataFrame(table)

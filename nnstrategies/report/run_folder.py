@@ -1,0 +1,174 @@
+"""Read a run folder, and refuse one that is incomplete: the only thing the report sees of a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nnstrategies.errors import RunFolderError
+
+MEND = "repeat the run that made this folder (`nnstrategies run CONFIG`)"
+DATES = frozenset({"date", "asof"})
+TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe"})
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "returns": ("date", "equal_weight", "benchmark"),
+    "targets": ("date", "symbol", "target", "achieved", "reason"),
+    "orders": ("date", "symbol", "side", "size", "reason"),
+    "fills": ("date", "symbol", "side", "size", "price", "fee", "slippage_cost"),
+    "refusals": ("date", "symbol", "side", "size", "reason"),
+    "positions": ("date", "symbol", "size", "price", "value"),
+    "account": ("date", "value", "cash", "position_ratio"),
+    "ic": ("date", "recipe", "seed", "ic", "rank_ic"),
+    "losses": ("recipe", "seed", "asof", "epoch", "train", "valid"),
+}
+MANIFEST = ("name", "title", "code", "packages", "data", "features", "label", "test", "headline", "benchmark", "costs")
+BASELINES = ("momentum", "equal_weight", "benchmark")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run, checked: tables as recorded, ``returns`` indexed by date with one column per portfolio [T, P]."""
+
+    root: Path
+    manifest: dict[str, Any]
+    timeline: list[dict[str, Any]]
+    evidence: dict[str, dict[str, Any]]
+    truth: dict[str, Any] | None
+    returns: pd.DataFrame
+    targets: pd.DataFrame
+    orders: pd.DataFrame
+    fills: pd.DataFrame
+    refusals: pd.DataFrame
+    positions: pd.DataFrame
+    account: pd.DataFrame
+    ic: pd.DataFrame
+    losses: pd.DataFrame
+    config: str
+
+    @property
+    def headline(self) -> str:
+        return str(self.manifest["headline"])
+
+    @cached_property
+    def portfolios(self) -> list[str]:
+        return [str(name) for name in self.returns.columns]
+
+    @cached_property
+    def recipes(self) -> list[str]:
+        """Recipes with a portfolio of their own, in the order of the table."""
+        return [name for name in self.portfolios if "/" not in name and name not in BASELINES]
+
+    def seeds_of(self, recipe: str) -> list[str]:
+        """Portfolios of the single seeds of a recipe, such as ``lstm/0``."""
+        return [name for name in self.portfolios if name.startswith(f"{recipe}/")]
+
+
+def read_run_folder(root: Path) -> RunFolder:
+    """Read and check all tables but scores.parquet, which the report does not need.
+
+    Raises RunFolderError naming the file, what was expected and the mend.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise RunFolderError(f"{root}: expected a run folder, found none; give a folder made by `nnstrategies run`")
+    tables = {name: _table(root / f"{name}.parquet", columns) for name, columns in COLUMNS.items()}
+    tables["returns"] = _returns(root / "returns.parquet", tables["returns"])
+    truth = root / "truth.json"
+    run = RunFolder(
+        root=root,
+        manifest=_json(root / "manifest.json", dict, MANIFEST),
+        timeline=_json(root / "timeline.json", list),
+        evidence=_json(root / "evidence.json", dict),
+        truth=_json(truth, dict, ("parts", "models")) if truth.exists() else None,
+        config=_text(root / "config.yaml"),
+        **tables,
+    )
+    _check_names(run)
+    return run
+
+
+def _problem(path: Path, expected: str, got: str) -> RunFolderError:
+    return RunFolderError(f"{path}: expected {expected}, got {got}; {MEND}")
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise _problem(path, "a file", "none (missing)")
+    return path.read_text(encoding="utf-8")
+
+
+def _json(path: Path, kind: type, keys: tuple[str, ...] = ()) -> Any:
+    text = _text(path)
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise _problem(path, "JSON", f"text that is not ({error})") from None
+    if not isinstance(value, kind):
+        raise _problem(path, f"a JSON {kind.__name__}", type(value).__name__)
+    content: Any = value
+    missing = [key for key in keys if key not in content]
+    if missing:
+        raise _problem(path, f"the keys {', '.join(keys)}", f"none named {', '.join(missing)}")
+    return value
+
+
+def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    if not path.is_file():
+        raise _problem(path, f"a Parquet table with columns {', '.join(columns)}", "none (missing)")
+    try:
+        frame = pd.read_parquet(path)
+    except Exception as error:  # pyarrow raises many kinds for damaged files
+        raise _problem(path, "a Parquet table", f"a file that cannot be read ({error})") from None
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise _problem(path, f"columns {', '.join(columns)}", f"none named {', '.join(missing)}")
+    for name in columns:
+        _check_column(path, frame, name)
+    return frame
+
+
+def _check_column(path: Path, frame: pd.DataFrame, name: str) -> None:
+    """Dates become datetime64[ns], texts plain strings; numbers must be numbers (seed may be anything)."""
+    if name in DATES:
+        try:
+            dates = pd.to_datetime(frame[name])
+        except (ValueError, TypeError):
+            raise _problem(path, f"dates in column {name}", f"dtype {frame[name].dtype}") from None
+        if dates.dt.tz is not None or dates.isna().any():
+            raise _problem(path, f"time-zone-naive dates in column {name}", "a time zone or missing dates")
+        frame[name] = dates.astype("datetime64[ns]")
+    elif name in TEXTS:
+        frame[name] = frame[name].fillna("").astype(str)
+    elif name != "seed" and len(frame) and not pd.api.types.is_numeric_dtype(frame[name]):
+        raise _problem(path, f"numbers in column {name}", f"dtype {frame[name].dtype}")
+
+
+def _returns(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    table = frame.set_index("date")
+    if table.empty:
+        raise _problem(path, "at least one session", "an empty table")
+    if not table.index.is_monotonic_increasing or table.index.has_duplicates:
+        raise _problem(path, "strictly increasing dates", "repeated or unsorted dates")
+    for name in table.columns:
+        values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
+        bad = ~np.isfinite(values) | (values < -1)
+        if bad.any():
+            day = f"{table.index[int(bad.argmax())]:%Y-%m-%d}"
+            got = table[name].iloc[int(bad.argmax())]
+            raise _problem(path, f"finite returns of at least -1 in column {name}", f"{got} on {day}")
+    return table.astype(np.float64)
+
+
+def _check_names(run: RunFolder) -> None:
+    path = run.root / "returns.parquet"
+    if run.headline not in run.returns.columns:
+        names = ", ".join(run.portfolios)
+        raise _problem(path, f"a column {run.headline} (manifest.json: headline)", f"columns {names}")
+    if run.account.empty:
+        raise _problem(run.root / "account.parquet", "at least one session", "an empty table")

@@ -1,0 +1,84 @@
+"""Features, labels and which windows may be used, joined; windows themselves are gathered later, never stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nnstrategies.errors import DataError
+from nnstrategies.features.feature_set import Features
+from nnstrategies.features.rolling import run_length
+from nnstrategies.labels import Labels
+from nnstrategies.panel import Panel
+from nnstrategies.typing import BoolArray, IntArray
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a recipe is fitted on.
+
+    A sample (t, n) is the window features.values[n, t - window + 1 : t + 1] with label labels.values[t, n].
+    mask: [T, N] True where n is a member at t, trades at t, and every feature of the window is finite. The label may
+        still be NaN.
+    group: [N] int64 symbols that share one model; all 0 = one pooled model.
+    """
+
+    features: Features
+    labels: Labels
+    mask: BoolArray
+    group: IntArray
+    window: int
+
+    def __post_init__(self) -> None:
+        expected = (self.features.T, len(self.features.symbols))
+        for name, shape in (("labels", self.labels.values.shape), ("mask", self.mask.shape)):
+            if shape != expected:
+                raise DataError(f"samples: {name}: expected shape [T, N] = {expected} of the features, got {shape}")
+        if self.group.shape != expected[1:]:
+            raise DataError(f"samples: group: expected {expected[1]} numbers, one a symbol, got {self.group.shape}")
+
+    @classmethod
+    def build(
+        cls, panel: Panel, features: Features, labels: Labels, window: int, group: IntArray | None = None
+    ) -> Samples:
+        """Join what was computed from ``panel``; DataError when sessions, symbols or shapes differ."""
+        if window < 1:
+            raise DataError(f"samples: window: expected at least 1 session, got {window}")
+        same_days = np.array_equal(panel.sessions, features.sessions)
+        if not same_days or panel.symbols != features.symbols:
+            what = "symbols" if same_days else "sessions"
+            raise DataError(f"samples: features have other {what} than {panel!r}; compute them from this panel")
+        complete = np.zeros((panel.N, panel.T), dtype=bool)
+        for n in range(panel.N):  # one symbol at a time: no [N, T, F] of booleans
+            complete[n] = np.isfinite(features.values[n]).all(axis=-1)
+        mask = panel.members & panel.trading & (run_length(complete) >= window).T
+        mask.flags.writeable = False
+        return cls(features, labels, mask, np.zeros(panel.N, np.int64) if group is None else group, window)
+
+    @property
+    def T(self) -> int:  # noqa: N802
+        return self.features.T
+
+    @property
+    def N(self) -> int:  # noqa: N802
+        return len(self.features.symbols)
+
+    def upto(self, t: int) -> Samples:
+        """What is known at the close of session t: rows 0..t (features as a view), labels with end <= t."""
+        return replace(self, features=self.features.upto(t), labels=self.labels.upto(t), mask=self.mask[: t + 1])
+
+    def rows(self, first: int, last: int, known_by: int, stride: int = 1) -> tuple[IntArray, IntArray]:
+        """(t, n) of the labelled samples with first <= t <= last and a label known by the close of ``known_by``.
+
+        stride: only t = last, last - stride, ...; ordered by t, then n.
+        """
+        if last >= self.T or stride < 1:
+            raise DataError(
+                f"samples: rows({first}, {last}, stride={stride}): expected last < {self.T} and a stride of at least 1"
+            )
+        days = np.arange(last, max(first, 0) - 1, -stride)[::-1]
+        end = self.labels.end[days]
+        usable = self.mask[days] & (end >= 0) & (end <= known_by) & np.isfinite(self.labels.values[days])
+        at, n = np.nonzero(usable)
+        return days[at].astype(np.int64), n.astype(np.int64)

@@ -1,0 +1,233 @@
+"""The strategy to subclass: arrays over all symbols in, arrays out; `next` is ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.panel import Panel
+from nnstrategies.strategies.selection import cap_weights, normalise, top_n
+from nnstrategies.strategies.stops import StopSettings, stop_distance, volatility
+from nnstrategies.typing import BoolArray, FloatArray
+from nnstrategies.view import ScoreTable, View
+
+_ORDINAL_OF_1970 = 719163  # backtrader's dates count days from 0001-01-01
+_PERIODS = ("month", "week", "day")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One rebalance: the weights wanted at the close of row ``t`` and, where a symbol was left out, why."""
+
+    t: int
+    target: FloatArray  # [N] share of the account's value
+    held: BoolArray  # [N] held when deciding
+    reasons: Any  # object [N]
+
+
+class RebalanceStrategy(bt.Strategy):
+    """Rebalance to target weights now and then; override any of five hooks, each from a View to an array [N].
+
+    A decision at the close of session t trades at the open of t + 1. Required hook: none. Optional:
+    ``is_rebalance_day``, ``eligible``, ``weigh``, ``exposure``, ``protect``.
+
+    panel, scores: what to trade and on whose word (scores None: every eligible symbol is held).
+    top_n: how many of the eligible to hold, best score first; None for all. threshold: a score must exceed it.
+    rebalance: "month" (the close of a month's first session: a month's last session is known only from a calendar of
+        the future), "week" or "day". max_weight: cap per symbol; cash_buffer: share of the value never invested.
+    stop: StopSettings, or None for no stops. limits: leave out what closed locked at a price limit.
+    """
+
+    params: Any = (
+        ("panel", None),
+        ("scores", None),
+        ("top_n", 30),
+        ("threshold", None),
+        ("rebalance", "month"),
+        ("max_weight", None),
+        ("cash_buffer", 0.0),
+        ("stop", None),
+        ("limits", True),
+    )
+
+    # -- hooks ----------------------------------------------------------------------------------------------------
+
+    def is_rebalance_day(self, view: View) -> bool:
+        """Whether to decide anew at this close."""
+        if self.p.rebalance == "day":
+            return True
+        return view.is_first_of_week if self.p.rebalance == "week" else view.is_first_of_month
+
+    def eligible(self, view: View) -> BoolArray:
+        """[N] True for what may be held: members, listed, tradable, with a score above the threshold."""
+        allowed = view.member & view.listed & view.tradable
+        if not view.has_scores:
+            return allowed
+        score = view.score()
+        above = np.isfinite(score) if self.p.threshold is None else np.nan_to_num(score, nan=-np.inf) > self.p.threshold
+        return allowed & above
+
+    def weigh(self, view: View) -> FloatArray:
+        """[N] weights of any scale, not negative; only those of ``view.selected`` count, divided by their sum."""
+        return np.ones(view.N)
+
+    def exposure(self, view: View) -> float:
+        """Share of the capital to invest, 0 to 1."""
+        return 1.0
+
+    def protect(self, view: View) -> FloatArray:
+        """[N] adjusted prices; what closes below its level is sold at the next open. NaN: no stop."""
+        if self.p.stop is None:
+            return np.full(view.N, np.nan)
+        vol = volatility(view.history("close", self.p.stop.window_days + 1))
+        return view.entry_price * (1.0 - stop_distance(vol, self.p.stop))
+
+    # -- backtrader's side ----------------------------------------------------------------------------------------
+
+    def __init__(self) -> None:
+        self._check_settings()
+        panel: Panel = self.p.panel
+        self.decisions: list[Decision] = []
+        self._table = ScoreTable(panel, self.p.scores)
+        self._rows = {int(day) + _ORDINAL_OF_1970: row for row, day in enumerate(panel.sessions.astype(np.int64))}
+        symbols = set(panel.symbols)
+        self._columns = {data: panel.column(data._name) for data in self.datas if data._name in symbols}
+        self._feeds = {column: data for data, column in self._columns.items()}
+        if not self._columns:
+            raise DataError(f"{type(self).__name__}: no feed is named after a symbol of {panel.name}; use add_panel")
+        self._entry = np.full(panel.N, np.nan)
+        self._protects = self.p.stop is not None or type(self).protect is not RebalanceStrategy.protect
+
+    def _check_settings(self) -> None:
+        name = type(self).__name__
+        if not isinstance(self.p.panel, Panel):
+            raise ConfigError(f"{name}: panel: expected a Panel, got {type(self.p.panel).__name__}; pass panel=...")
+        if self.p.rebalance not in _PERIODS:
+            raise ConfigError(f"{name}: rebalance: expected one of {', '.join(_PERIODS)}, got {self.p.rebalance!r}")
+        if self.p.top_n is not None and self.p.top_n < 1:
+            raise ConfigError(f"{name}: top_n: expected at least 1 or none, got {self.p.top_n}")
+        if not 0 <= self.p.cash_buffer < 1:
+            raise ConfigError(f"{name}: cash_buffer: expected 0 <= buffer < 1, got {self.p.cash_buffer}")
+        if self.p.max_weight is not None and not 0 < self.p.max_weight <= 1:
+            raise ConfigError(f"{name}: max_weight: expected 0 < weight <= 1 or none, got {self.p.max_weight}")
+        if self.p.stop is not None and not isinstance(self.p.stop, StopSettings):
+            raise ConfigError(f"{name}: stop: expected StopSettings or none, got {type(self.p.stop).__name__}")
+
+    def next(self) -> None:
+        """Stops first, then, on a rebalance day, the new targets. Not meant to be overridden."""
+        view = self._view()
+        exits = self._stopped(view) if self._protects else {}
+        if self.is_rebalance_day(view):
+            self._rebalance(view, exits)
+        else:
+            for column, reason in exits.items():
+                self.sell(data=self._feeds[column], size=view.shares[column], rank=0, reason=reason)
+
+    def _view(self) -> View:
+        panel: Panel = self.p.panel
+        shares = np.zeros(panel.N)
+        for column, size in self._positions():
+            shares[column] = size
+        t = self._rows[int(self.datetime[0])]
+        cash, value = float(self.broker.getcash()), float(self.broker.getvalue())
+        return View(panel, t, self._table, shares, cash, value, self._entry.copy(), self.p.limits)
+
+    def _positions(self) -> Iterator[tuple[int, float]]:
+        for data, position in self.broker.positions.items():
+            if position.size and data in self._columns:
+                yield self._columns[data], position.size
+
+    def _stopped(self, view: View) -> dict[int, str]:
+        """Columns of held symbols that broke their level or reached their profit, with the reason."""
+        if not view.held.any():
+            return {}
+        levels = self._array(self.protect(view), view, "protect")
+        close = view.adjusted("close")
+        with np.errstate(invalid="ignore"):
+            below = view.held & (close < levels)
+            gain = self.p.stop.take_profit if self.p.stop is not None else None
+            above = view.held & (close >= view.entry_price * (1.0 + gain)) if gain is not None else below & False
+        exits = dict.fromkeys(np.flatnonzero(above).tolist(), "take-profit")
+        return exits | dict.fromkeys(np.flatnonzero(below).tolist(), "stop-loss")
+
+    def _rebalance(self, view: View, exits: dict[int, str]) -> None:
+        target, reasons = self._targets(view, exits)
+        self.decisions.append(Decision(view.t, target, view.held.copy(), reasons))
+        close = view.field("close").astype(np.float64)
+        change = (target - view.weights) * view.value  # [N] in currency at this close
+        for column in np.flatnonzero(view.held & (target < view.weights)).tolist():
+            wanted = view.shares[column] if target[column] == 0 else _whole(-change[column] / close[column])
+            why = exits.get(column, "rebalance")
+            self.sell(data=self._feeds[column], size=wanted, target=target[column], rank=0, reason=why)
+        for rank, column in enumerate(self._in_rank_order(view, target)):
+            if change[column] > 0:
+                wanted = _whole(change[column] / close[column])
+                self.buy(data=self._feeds[column], size=wanted, target=target[column], rank=rank, reason="rebalance")
+
+    def _targets(self, view: View, exits: dict[int, str]) -> tuple[FloatArray, Any]:
+        """Target weights [N] = exposure x weights on the selected, less what is stuck in suspended holdings."""
+        eligible = self._array(self.eligible(view), view, "eligible").astype(bool)
+        eligible[list(exits)] = False
+        eligible &= np.isfinite(view.field("close"))
+        view.selected = eligible
+        if self.p.top_n is not None and view.has_scores:
+            view.selected = top_n(view.score(), eligible, self.p.top_n)
+        weights = normalise(self._array(self.weigh(view), view, "weigh"), view.selected)
+        exposure = float(self.exposure(view))
+        if not 0.0 <= exposure <= 1.0:
+            raise ConfigError(f"{type(self).__name__}.exposure: expected 0 to 1, got {exposure}")
+        stuck = float(view.weights[view.suspended & ~view.selected].sum())
+        room = max(min(exposure * (1.0 - self.p.cash_buffer), 1.0 - stuck), 0.0)
+        target = weights * room
+        if self.p.max_weight is not None:
+            target = cap_weights(target, self.p.max_weight)
+        reasons = np.where(target > 0, "", view.reasons)
+        reasons[(reasons == "") & (target == 0)] = "not selected"
+        return target, reasons
+
+    def _in_rank_order(self, view: View, target: FloatArray) -> list[int]:
+        """Columns with a target, best first: by score where there are scores, else by weight."""
+        order = view.score() if view.has_scores else target
+        wanted = np.flatnonzero(target > 0)
+        best_first = np.argsort(-np.nan_to_num(order[wanted], nan=-np.inf), kind="stable")
+        return [int(column) for column in wanted[best_first]]
+
+    def _array(self, values: Any, view: View, hook: str) -> Any:
+        array = np.array(values)
+        if array.shape != (view.N,):
+            raise DataError(f"{type(self).__name__}.{hook}: expected an array of shape ({view.N},), got {array.shape}")
+        return array
+
+    # -- entry prices ---------------------------------------------------------------------------------------------
+
+    def _addnotification(self, order: Any, quicknotify: bool = False) -> None:
+        """Keep the average entry price in adjusted terms; here, so that a user's notify_order cannot lose it."""
+        column = self._columns.get(order.data)
+        if column is not None and not order.p.simulated:
+            for part in order.executed.iterpending():
+                self._book(column, part)
+        elif column is not None and not self.broker.getposition(order.data).size:
+            self._entry[column] = np.nan
+        super()._addnotification(order, quicknotify=quicknotify)
+
+    def _book(self, column: int, part: Any) -> None:
+        if part.psize == 0:
+            self._entry[column] = np.nan
+        elif part.size > 0:
+            t = self._rows[int(part.dt)]
+            panel: Panel = self.p.panel
+            scale = float(panel.adjusted("open")[t, column]) / float(panel["open"][t, column])
+            before = part.psize - part.size
+            known = self._entry[column] * before if before else 0.0
+            self._entry[column] = (known + part.price * scale * part.size) / part.psize
+
+
+def _whole(size: float) -> float:
+    """Whole shares; a fraction of the first share is kept for brokers that sell fractions."""
+    return float(math.floor(size)) if size >= 1 else float(size)

@@ -1,0 +1,28 @@
+"""The five published systems, and what of each this version runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class System:
+    name: str
+    title: str
+    source: str
+    status: str
+
+
+SYSTEMS = (
+    System("S1", "CNN selects, LSTM times", "Liu, Zhang, Ma 2017", "not yet: needs the CNN selector and the LSTM timer"),
+    System("S2", "CNN-LSTM portfolio", "Shen, Zhuo 2026", "in part: its base network and stops run in quickstart and csi300"),
+    System("S3", "LSTM price forecaster with stops", "Ju, Shen, Ni 2024", "not yet: needs per-symbol groups"),
+    System("S4", "LSTM signal filter over factors", "Wu, Tang 2021", "in part: its network and costs run in csi300"),
+    System("S5", "BP and LSTM with threshold filter", "2012-2018 study of single stocks", "not yet: needs per-symbol groups"),
+)
+
+
+def table() -> str:
+    """One line a system, for the terminal."""
+    width = max(len(system.title) for system in SYSTEMS)
+    return "\n".join(f"{s.name}  {s.title:<{width}}  {s.status}  ({s.source})" for s in SYSTEMS)

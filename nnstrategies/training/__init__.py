@@ -1,0 +1,37 @@
+"""From samples to versions: recipes, the walk-forward, the registry."""
+
+from __future__ import annotations
+
+from nnstrategies.training.baselines import GradientBoostingRecipe, MomentumRecipe, RidgeRecipe
+from nnstrategies.training.network import NetworkRecipe
+from nnstrategies.training.progress import Progress, ProgressBar, Tick
+from nnstrategies.training.recipe import Recipe
+from nnstrategies.training.registry import load_version, save_version
+from nnstrategies.training.timeline import Entry, Timeline
+from nnstrategies.training.version import Version
+from nnstrategies.training.walkforward import walk_forward
+
+RECIPES = {
+    "network": NetworkRecipe,
+    "ridge": RidgeRecipe,
+    "gradient_boosting": GradientBoostingRecipe,
+    "momentum": MomentumRecipe,
+}
+
+__all__ = [
+    "RECIPES",
+    "Entry",
+    "GradientBoostingRecipe",
+    "MomentumRecipe",
+    "NetworkRecipe",
+    "Progress",
+    "ProgressBar",
+    "Recipe",
+    "RidgeRecipe",
+    "Tick",
+    "Timeline",
+    "Version",
+    "load_version",
+    "save_version",
+    "walk_forward",
+]

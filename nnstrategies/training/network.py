@@ -1,0 +1,193 @@
+"""Networks as recipes: from samples to a version."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from nnstrategies.errors import ConfigError, FitError
+from nnstrategies.models import MODELS, build_model, model_settings
+from nnstrategies.samples import Samples
+from nnstrategies.splits import trailing_split
+from nnstrategies.training.apply import outputs_of
+from nnstrategies.training.batches import Examples, Windows
+from nnstrategies.training.checkpoint import Checkpoint
+from nnstrategies.training.device import reproducible, resolve_device
+from nnstrategies.training.loop import Loop, LoopSettings, LoopState
+from nnstrategies.training.progress import Progress, Tick
+from nnstrategies.training.recipe import RowPair, check_rows, date_of, describe
+from nnstrategies.training.scaler import Scaler
+from nnstrategies.training.targets import Target, within_date
+from nnstrategies.training.version import Version
+from nnstrategies.typing import AnyArray
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """A network of ``MODELS`` trained by the one loop. Defaults are the papers' (S2; S4 uses batch 20, 20 epochs).
+
+    settings: the model's own, see its class. stride_days: every how many sessions training and validation windows end
+    (neighbouring days share most of their window and label). train_days: None trains on all days before validation.
+    valid_days: sessions held back for early stop. target: what a ``return`` label becomes. checkpoints: folder for the
+    state after each epoch, or None; neither it nor ``device`` changes what the version is.
+    """
+
+    name: str = "network"
+    model: str = "cnn_lstm"
+    settings: Mapping[str, float | int] = field(default_factory=dict)
+    epochs: int = 200
+    batch: int = 64
+    lr: float = 0.001
+    lr_decay: float = 1.0
+    patience: int = 10
+    clip_norm: float = 1.0
+    weight_decay: float = 0.0
+    target: Target = "standardised"
+    stride_days: int = 1
+    train_days: int | None = None
+    valid_days: int = 126
+    embargo_days: int = 0
+    amp: bool = False
+    device: str = "auto"
+    checkpoints: str | None = None
+    seeded: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", dict(self.settings))
+        model_settings(self.model, self.settings)
+        for key in ("epochs", "batch", "patience", "stride_days"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"recipe {self.name}: {key}: expected at least 1, got {getattr(self, key)}")
+        for key in ("lr", "clip_norm", "lr_decay"):
+            if not getattr(self, key) > 0:
+                raise ConfigError(f"recipe {self.name}: {key}: expected more than 0, got {getattr(self, key)}")
+
+    def fit(
+        self,
+        samples: Samples,
+        asof: int,
+        seed: int,
+        incumbent: Version | None = None,
+        progress: Progress | None = None,
+    ) -> Version:
+        """Train; with an ``incumbent`` start from its weights, and return it where its validation loss is lower.
+
+        The scaler is fitted anew on the training rows. See Recipe.
+        """
+        known = samples.upto(asof)
+        train, valid = self._rows(known)
+        device = resolve_device(self.device)
+        manifest = self._manifest(known, train, seed, incumbent)
+        with reproducible(_seed_of(self.name, seed, asof), device):
+            network = build_model(self.model, len(known.features.names), manifest["n_head"], self.settings).to(device)
+            if incumbent is not None:
+                _load(network, incumbent, manifest)
+            scaler = Scaler.fit(known.features.values[train[1], train[0]])
+            loop, state = self._train(network, known, train, valid, scaler, manifest, seed, progress)
+            best = self._version(manifest, network, scaler, state)
+            if incumbent is None or not len(valid[0]):
+                return best
+            judged = self._examples(known, valid, incumbent.scaler or scaler, device)
+            _load(network, incumbent, manifest)
+            return best if state.best_loss <= loop.loss(judged) else incumbent
+
+    def _rows(self, known: Samples) -> tuple[RowPair, RowPair]:
+        split = trailing_split(known.T, known.T - 1, self.train_days, self.valid_days, self.embargo_days)
+        train = known.rows(*split.train, stride=self.stride_days)
+        check_rows(self.name, known, train)
+        minimum = getattr(MODELS[self.model], "min_window", 1)
+        if known.window < minimum:
+            raise FitError(f"{self.name}: model {self.model} needs windows of {minimum} sessions, got {known.window}")
+        if self.valid_days == 0:
+            return train, (train[0][:0], train[1][:0])
+        valid = known.rows(*split.valid, stride=self.stride_days)
+        if not len(valid[0]):
+            check_rows(self.name, known, valid, "validation")
+        return train, valid
+
+    def _examples(self, known: Samples, rows: RowPair, scaler: Scaler, device: torch.device) -> Examples:
+        t, n = rows
+        span = (int(t[0]), int(t[-1])) if len(t) else (known.T - 1, known.T - 1)
+        windows = Windows(known.features.values, *span, known.window, scaler, device)
+        return Examples(windows, t, n, _targets(known, rows, self.target))
+
+    def _train(
+        self,
+        network: nn.Module,
+        known: Samples,
+        train: RowPair,
+        valid: RowPair,
+        scaler: Scaler,
+        manifest: Mapping[str, Any],
+        seed: int,
+        progress: Progress | None,
+    ) -> tuple[Loop, LoopState]:
+        device = next(network.parameters()).device
+        asof = date_of(known, known.T - 1)
+
+        def report(epoch: int, done: float, loss: float, last: float | None, left: float) -> None:
+            if progress:
+                progress(Tick(self.name, seed, asof, epoch, self.epochs, done, loss, last, left))
+
+        checkpoint = None
+        if self.checkpoints is not None:
+            path = Path(self.checkpoints) / f"{self.name}-{seed}-{asof}.safetensors"
+            checkpoint = Checkpoint(path, manifest)
+        generator = torch.Generator().manual_seed(_seed_of(self.name, seed, known.T))
+        settings = LoopSettings(**{f.name: getattr(self, f.name) for f in dataclasses.fields(LoopSettings)})
+        label = f"{self.name}: fit as of {asof}, seed {seed}"
+        loop = Loop(network, settings, generator, device, label, checkpoint, report if progress else None)
+        state = loop.run(self._examples(known, train, scaler, device), self._examples(known, valid, scaler, device))
+        return loop, state
+
+    def _manifest(self, known: Samples, train: RowPair, seed: int, incumbent: Version | None) -> dict[str, Any]:
+        config = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("device", "checkpoints")}
+        outputs, units = outputs_of(known.labels.n_classes)
+        return describe(known, train, self.name, "network", seed) | {
+            "config": config,
+            "model": self.model,
+            "settings": model_settings(self.model, self.settings),
+            "n_features": len(known.features.names),
+            "n_head": known.labels.n_classes or 1,
+            "window": known.window,
+            "outputs": list(outputs),
+            "units": list(units),
+            "warm_from": incumbent.id if incumbent else None,
+        }
+
+    def _version(self, manifest: Mapping[str, Any], network: nn.Module, scaler: Scaler, state: LoopState) -> Version:
+        arrays = {key: value.detach().cpu().numpy().copy() for key, value in network.state_dict().items()}
+        metrics = {
+            "epochs": state.epoch,
+            "best_epoch": state.best_epoch,
+            "train_loss": state.history[state.best_epoch - 1][1],
+            "valid_loss": state.history[state.best_epoch - 1][2],
+        }
+        return Version({**manifest, "history": state.history, "metrics": metrics}, arrays, scaler, self.device)
+
+
+def _targets(known: Samples, rows: RowPair, target: Target) -> AnyArray:
+    t, n = rows
+    values = known.labels.values[t, n]
+    return values.astype(np.int64) if known.labels.n_classes else within_date(values, t, target)
+
+
+def _load(network: nn.Module, version: Version, manifest: Mapping[str, Any]) -> None:
+    """Put an incumbent's weights into a network of the same shape and inputs; FitError otherwise."""
+    for key in ("model", "settings", "features", "label", "window"):
+        if (found := version.manifest.get(key)) != manifest[key]:
+            raise FitError(f"incumbent {version.id}: its {key} is {found}, expected {manifest[key]}; start without it")
+    network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in version.arrays.items()})
+
+
+def _seed_of(name: str, seed: int, asof: int) -> int:
+    """A seed of its own for each recipe, seed and date."""
+    return int.from_bytes(hashlib.sha256(f"{name} {seed} {asof}".encode()).digest()[:7], "big")

@@ -1,0 +1,100 @@
+"""What every way of making scores has in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnstrategies import __version__
+from nnstrategies.errors import FitError
+from nnstrategies.samples import Samples
+from nnstrategies.training.progress import Progress
+from nnstrategies.training.version import Version
+from nnstrategies.typing import IntArray
+
+__all__ = ["Progress", "Recipe", "Version", "check_rows", "describe", "fingerprint"]
+
+RowPair = tuple[IntArray, IntArray]
+
+
+class Recipe(Protocol):
+    """A frozen dataclass of settings with one method. ``seeded`` says whether another seed gives another version."""
+
+    name: str
+    seeded: bool
+
+    def fit(
+        self,
+        samples: Samples,
+        asof: int,
+        seed: int,
+        incumbent: Version | None = None,
+        progress: Progress | None = None,
+    ) -> Version:
+        """Fit on what was known at the close of row ``asof`` (``samples.upto(asof)``); pure.
+
+        With an ``incumbent`` a recipe may start from it, and may return it unchanged: then the candidate was worse on
+        the purged validation rows. Raises FitError when the samples do not allow a fit.
+        """
+
+
+def date_of(samples: Samples, row: int) -> dt.date:
+    return samples.features.sessions[row].astype("datetime64[D]").item()
+
+
+def check_rows(recipe: str, samples: Samples, rows: RowPair, what: str = "training") -> None:
+    """FitError unless there are rows and, for classes, at least two classes among them."""
+    t, n = rows
+    asof = date_of(samples, samples.T - 1)
+    if samples.window > samples.T:
+        raise FitError(
+            f"{recipe}: fit as of {asof}: expected at least one window of {samples.window} sessions, got {samples.T}; "
+            f"refit later or shorten the window"
+        )
+    if len(t) == 0:
+        usable = int(samples.mask.any(axis=1).sum())
+        raise FitError(
+            f"{recipe}: fit as of {asof}: no {what} rows: {usable} of {samples.T} sessions have a whole window, none "
+            f"of those in the {what} span has a label known in time; begin the data earlier or refit later"
+        )
+    if samples.labels.n_classes:
+        found = np.unique(samples.labels.values[t, n])
+        if len(found) < 2:
+            raise FitError(
+                f"{recipe}: fit as of {asof}: all {len(t)} {what} labels are class {int(found[0])}; expected at least "
+                f"two of {samples.labels.n_classes} classes; change the label's thresholds or train on more days"
+            )
+
+
+def fingerprint(samples: Samples, rows: RowPair) -> str:
+    """First 16 hex digits of sha256 over the training samples: rows, labels, and the features of their last day."""
+    t, n = rows
+    digest = hashlib.sha256(np.ascontiguousarray(samples.features.values[n, t]).tobytes())
+    for array in (t, n, samples.labels.values[t, n], samples.labels.returns[t, n], samples.labels.end[t, n]):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def describe(samples: Samples, rows: RowPair, recipe: str, kind: str, seed: int) -> dict[str, Any]:
+    """The part of a manifest that all recipes share; ``samples`` end at asof."""
+    return {
+        "format": 1,
+        "recipe": recipe,
+        "kind": kind,
+        "features": {"hash": samples.features.set_hash, "names": list(samples.features.names)},
+        "label": {
+            "kind": samples.labels.kind,
+            "horizon_days": samples.labels.horizon_days,
+            "n_classes": samples.labels.n_classes,
+        },
+        "data": fingerprint(samples, rows),
+        "code": __version__,
+        "seed": seed,
+        "trained_through": date_of(samples, samples.T - 1).isoformat(),
+        "training_rows": len(rows[0]),
+        "history": [],
+        "metrics": {},
+    }

@@ -1,0 +1,73 @@
+"""Versions on disk: one immutable folder each, no pickle."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from nnstrategies.errors import RegistryError
+from nnstrategies.training.scaler import Scaler
+from nnstrategies.training.version import Version
+from nnstrategies.typing import AnyArray
+
+
+def save_version(version: Version, registry: Path, effective_from: dt.date | None = None) -> Path:
+    """Write ``registry``/<id>/ with manifest.json, weights.safetensors and scaler.safetensors; return that folder.
+
+    Written beside and renamed in one step. A folder that exists is never touched: its name says what it holds.
+    """
+    folder = registry / version.id
+    if folder.exists():
+        return folder
+    registry.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{version.id}-", dir=registry))
+    try:
+        beside.chmod(0o755)
+        outer = {
+            "id": version.id,
+            "effective_from": effective_from.isoformat() if effective_from else None,
+            "version": version.manifest,
+        }
+        (beside / "manifest.json").write_text(json.dumps(outer, indent=1, sort_keys=True), encoding="utf-8")
+        save_file(_contiguous(version.arrays), beside / "weights.safetensors")
+        if version.scaler:
+            save_file(_contiguous(version.scaler.arrays), beside / "scaler.safetensors")
+        os.replace(beside, folder)
+    except OSError:
+        if not folder.exists():  # else another process was first, with the same contents
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def load_version(folder: Path, device: str = "auto") -> Version:
+    """Read a version; RegistryError when a file is missing or the contents are not those its id was made from."""
+    try:
+        outer = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        arrays = load_file(folder / "weights.safetensors")
+        scaler = folder / "scaler.safetensors"
+        version = Version(
+            outer["version"], arrays, Scaler.from_arrays(load_file(scaler)) if scaler.is_file() else None, device
+        )
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise RegistryError(f"version {folder}: not a complete version folder ({error}); copy it again") from None
+    if version.id != outer["id"] or folder.name != outer["id"]:
+        raise RegistryError(
+            f"version {folder}: the contents hash to {version.id}, expected {outer['id']}; they were changed after "
+            f"writing: restore the folder or train anew"
+        )
+    return version
+
+
+def _contiguous(arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    return {key: np.ascontiguousarray(value) for key, value in arrays.items()}

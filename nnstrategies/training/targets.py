@@ -1,0 +1,29 @@
+"""What regressions learn: a return's place among the returns of its own date."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy.stats import rankdata
+
+from nnstrategies.typing import AnyArray, Float32Array, IntArray
+
+Target = Literal["rank", "standardised"]
+
+
+def within_date(values: AnyArray, t: IntArray, how: Target) -> Float32Array:
+    """Return [M] values of mean 0 within each date; ``t`` [M] holds their rows and is sorted.
+
+    standardised: over the date's standard deviation. rank: evenly spaced average ranks with standard deviation 1 (that
+    of a uniform distribution), so that no outlier counts for more than its place. 0 for a date of equal values.
+    """
+    out = np.zeros(len(values), dtype=np.float64)
+    starts = np.flatnonzero(np.r_[True, np.diff(t) != 0]) if len(t) else []
+    for first, last in zip(starts, [*starts[1:], len(t)], strict=True):
+        date = np.asarray(values[first:last], dtype=np.float64)
+        if how == "rank":
+            out[first:last] = ((rankdata(date) - 0.5) / len(date) - 0.5) * np.sqrt(12.0)
+        elif (std := date.std()) > 0:
+            out[first:last] = (date - date.mean()) / std
+    return out.astype(np.float32)

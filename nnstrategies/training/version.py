@@ -1,0 +1,84 @@
+"""A fitted recipe: what it learned, as arrays, and a manifest that says from what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nnstrategies.errors import RegistryError
+from nnstrategies.features.feature_set import Features
+from nnstrategies.training.apply import KINDS, Apply
+from nnstrategies.training.scaler import Scaler
+from nnstrategies.typing import AnyArray, BoolArray, Float32Array
+
+
+@dataclass(frozen=True)
+class Version:
+    """An immutable fitted model.
+
+    manifest: plain values: recipe, kind, config, features, label, window, data fingerprint, code version, seed,
+        metrics, history [epoch, train loss, valid loss], trained_through, outputs, units. It holds no clock time.
+    arrays: what was learned. scaler: None where features are used as they are.
+    device: where a network predicts; no part of what the version is.
+    """
+
+    manifest: Mapping[str, Any]
+    arrays: Mapping[str, AnyArray]
+    scaler: Scaler | None
+    device: str = field(default="auto", compare=False)
+
+    @cached_property
+    def id(self) -> str:
+        """First 16 hex digits of sha256 over manifest and arrays: fitting twice on equal data gives equal ids."""
+        digest = hashlib.sha256(json.dumps(self.manifest, sort_keys=True, allow_nan=False).encode())
+        tables = {**self.arrays, **{f"scaler.{k}": v for k, v in (self.scaler.arrays if self.scaler else {}).items()}}
+        for name in sorted(tables):
+            array = np.ascontiguousarray(tables[name])
+            digest.update(f"\0{name} {array.dtype.str} {array.shape}\0".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the K outputs, the first is ``score``."""
+        return tuple(self.manifest["outputs"])
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return tuple(self.manifest["units"])
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        return self.manifest["metrics"]
+
+    @cached_property
+    def _apply(self) -> Apply:
+        return KINDS[self.manifest["kind"]](self.manifest, self.arrays, self.device)
+
+    def predict(self, features: Features, mask_row: BoolArray, t: int) -> Float32Array:
+        """Outputs [N, K] at the close of session t for the symbols of ``mask_row`` [N]; NaN for the others.
+
+        One date's cross-section at a time, in blocks of a fixed number of rows: alone, in a vectorised pass, and in a
+        market with more symbols the bytes are the same. Raises RegistryError for features of another set.
+        """
+        if features.set_hash != self.manifest["features"]["hash"]:
+            raise RegistryError(
+                f"version {self.id}: trained on feature set {self.manifest['features']['hash'][:12]}, got "
+                f"{features.set_hash[:12]}; compute the features it was trained on or train anew"
+            )
+        out = np.full((len(mask_row), len(self.outputs)), np.nan, dtype=np.float32)
+        rows = np.flatnonzero(mask_row)
+        first = t + 1 - self.manifest["window"]
+        if len(rows) and first >= 0:
+            windows = features.values[rows, first : t + 1]  # [M, L, F]
+            out[rows] = self._apply(self.scaler(windows) if self.scaler else windows)
+        return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_apply"}

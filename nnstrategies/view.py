@@ -1,0 +1,190 @@
+"""What a strategy sees at one close: arrays [N] over the panel's symbols, and nothing later than that close."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from nnstrategies.calendar import Calendar
+from nnstrategies.errors import DataError
+from nnstrategies.panel import Panel, Status
+from nnstrategies.scores import Scores
+from nnstrategies.typing import AnyArray, BoolArray, FloatArray
+
+LIMIT_TOLERANCE = 1e-5  # relative; wide enough for float32 prices, far below one tick
+
+
+class ScoreTable:
+    """Scores laid over a panel's sessions and symbols: a session or symbol that was not scored is NaN."""
+
+    def __init__(self, panel: Panel, scores: Scores | None) -> None:
+        self.names = scores.names if scores is not None else ()
+        self._scores = scores
+        self._shape = panel.N
+        if scores is None:
+            return
+        known = {symbol: column for column, symbol in enumerate(scores.symbols)}
+        self._columns = np.array([known.get(symbol, -1) for symbol in panel.symbols], dtype=np.int64)
+        if (self._columns < 0).all():
+            raise DataError(f"scores: none of their {len(known)} symbols is in {panel.name}")
+        calendar = Calendar(scores.sessions)
+        rows = np.searchsorted(calendar.sessions, panel.sessions)
+        found = calendar.sessions[np.minimum(rows, len(calendar) - 1)] == panel.sessions
+        self._rows = np.where(found, rows, -1)
+
+    def at(self, t: int, name: str) -> FloatArray:
+        """One output at row ``t`` of the panel, float64 [N]."""
+        if self._scores is None:
+            raise DataError("scores: this strategy was given none; pass scores=...")
+        values = self._scores.column(name)
+        if self._rows[t] < 0:
+            return np.full(self._shape, np.nan)
+        row = values[self._rows[t]].astype(np.float64)
+        return np.where(self._columns >= 0, row[self._columns], np.nan)
+
+
+class View:
+    """The market and the portfolio at the close of session ``t``; every array is [N], in the order of ``symbols``.
+
+    shares: held; cash, value: of the account; entry_price: average fill price in adjusted terms, NaN where not held.
+    limits: whether a stock that closed locked at its price limit counts as untradable.
+    selected: set by the strategy before ``weigh`` is asked: eligible and among the best ``top_n``.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        t: int,
+        table: ScoreTable,
+        shares: FloatArray,
+        cash: float,
+        value: float,
+        entry_price: FloatArray,
+        limits: bool = True,
+    ) -> None:
+        self._panel = panel
+        self._table = table
+        self._limits = limits
+        self.t = t
+        self.shares = shares
+        self.cash = cash
+        self.value = value
+        self.entry_price = entry_price
+        self.selected: BoolArray = np.ones(panel.N, dtype=bool)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return self._panel.symbols
+
+    @property
+    def N(self) -> int:  # noqa: N802
+        return self._panel.N
+
+    @property
+    def date(self) -> np.datetime64:
+        return self._panel.sessions[self.t]
+
+    @property
+    def is_first_of_month(self) -> bool:
+        """True at the first session of a month: known on the day itself, unlike a month's end."""
+        return bool(self._panel.calendar.is_first_of_month[self.t])
+
+    @property
+    def is_first_of_week(self) -> bool:
+        """True at the first session of a week (Monday to Sunday)."""
+        if self.t == 0:
+            return False
+        weeks = (self._panel.sessions[self.t - 1 : self.t + 1].astype(np.int64) + 3) // 7
+        return bool(weeks[1] != weeks[0])
+
+    # -- the market -----------------------------------------------------------------------------------------------
+
+    def field(self, name: str) -> AnyArray:
+        """A raw field at this close."""
+        return self._panel[name][self.t].copy()
+
+    def adjusted(self, name: str) -> FloatArray:
+        """A field free of splits and dividends at this close."""
+        return self._panel.adjusted(name)[self.t].copy()
+
+    def history(self, name: str, length: int) -> FloatArray:
+        """The last ``length`` adjusted values [length, N], this close last; NaN before the panel starts."""
+        first = self.t + 1 - length
+        known = self._panel.adjusted(name)[max(first, 0) : self.t + 1]
+        if first >= 0:
+            return known.copy()
+        return np.vstack([np.full((-first, self.N), np.nan), known])
+
+    def series(self, name: str, length: int) -> FloatArray:
+        """The last ``length`` values of a panel series such as ``benchmark``, or fewer at the start."""
+        if name not in self._panel.series:
+            raise DataError(f"{self._panel.name}: no series {name!r}; it has {', '.join(self._panel.series) or 'none'}")
+        return self._panel.series[name][max(self.t + 1 - length, 0) : self.t + 1].copy()
+
+    def score(self, name: str = "score") -> FloatArray:
+        """An output of the predictor at this close; NaN where there is none."""
+        return self._table.at(self.t, name)
+
+    @property
+    def has_scores(self) -> bool:
+        return bool(self._table.names)
+
+    @property
+    def member(self) -> BoolArray:
+        return self._panel.members[self.t]
+
+    @property
+    def listed(self) -> BoolArray:
+        return self._panel.listed[self.t]
+
+    @property
+    def suspended(self) -> BoolArray:
+        """Listed, but without trading this session."""
+        return self.listed & (self._panel.status[self.t] != Status.TRADING)
+
+    @cached_property
+    def locked_up(self) -> BoolArray:
+        """Closed at the upper price limit: nobody sells."""
+        return self._locked("limit_up", 1.0)
+
+    @cached_property
+    def locked_down(self) -> BoolArray:
+        """Closed at the lower price limit: nobody buys."""
+        return self._locked("limit_down", -1.0)
+
+    def _locked(self, limit: str, sign: float) -> BoolArray:
+        if not self._limits or limit not in self._panel:
+            return np.zeros(self.N, dtype=bool)
+        with np.errstate(invalid="ignore"):
+            bound = self._panel[limit][self.t].astype(np.float64)
+            reached = sign * self._panel["close"][self.t] >= sign * bound - LIMIT_TOLERANCE * np.abs(bound)
+        return reached & (self._panel.status[self.t] == Status.TRADING)
+
+    @property
+    def tradable(self) -> BoolArray:
+        """Traded this session and did not close locked at a limit."""
+        return (self._panel.status[self.t] == Status.TRADING) & ~self.locked_up & ~self.locked_down
+
+    @cached_property
+    def reasons(self) -> AnyArray:
+        """Why a symbol is out of reach: object [N], "" where nothing stands in the way."""
+        reasons = np.full(self.N, "", dtype=object)
+        reasons[~self.member] = "not a member"
+        reasons[self.locked_down] = "limit-down"
+        reasons[self.locked_up] = "limit-up"
+        reasons[self.suspended] = "suspended"
+        reasons[~self.listed] = "not listed"
+        return reasons
+
+    # -- the portfolio --------------------------------------------------------------------------------------------
+
+    @property
+    def held(self) -> BoolArray:
+        return self.shares != 0
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Share of the account's value in each symbol at this close."""
+        worth = np.where(self.held, self.shares * self._panel["close"][self.t].astype(np.float64), 0.0)
+        return np.nan_to_num(worth) / self.value if self.value > 0 else np.zeros(self.N)

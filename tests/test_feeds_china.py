@@ -1,0 +1,144 @@
+"""The CSI 300 panel against known facts of the real data, and its errors on folders made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnstrategies.errors import DataError, MissingTableError
+from nnstrategies.feeds.checks import LoadReport
+from nnstrategies.feeds.china import load_china, members_by_date
+from nnstrategies.panel import Panel, Status
+
+Loaded = tuple[Panel, LoadReport]
+
+
+@pytest.fixture(scope="module")
+def loaded(shared_data: Path) -> Loaded:
+    return load_china(shared_data, "2014-01-01", "2017-12-31")
+
+
+def _line(report: LoadReport, kind: str) -> str:
+    found = [line for line in report.lines() if kind in line]
+    assert len(found) == 1, report.lines()
+    return found[0]
+
+
+def test_298_of_300_members_are_priced_in_june_2022(shared_data: Path) -> None:
+    panel, report = load_china(shared_data, "2022-05-04", "2022-06-30", delisted=False)
+    t = panel.calendar.index("2022-06-01")
+    assert panel.members[t].sum() == 298
+    assert "2022-05-05 2" in _line(report, "sessions with members without prices")
+
+
+def test_members_are_300_on_change_days_because_a_span_ends_the_day_after_membership(shared_data: Path) -> None:
+    spans = pd.read_parquet(shared_data / "cn_membership.parquet")
+    days = np.array(["2013-12-16", "2017-06-12", "2022-06-10"], dtype="datetime64[D]")
+    assert members_by_date(spans, days).tolist() == [300 + 1, 300, 300]  # 301 at times in the source itself
+    later = spans.assign(end=spans["end"] + pd.Timedelta("1D"))
+    assert (members_by_date(later, days) > 310).all()
+
+
+def test_delisted_companies_are_members_while_they_lasted(loaded: Loaded) -> None:
+    panel, report = loaded
+    column = panel.column("600485.SH")
+    assert panel.members[:, column].any()
+    assert (panel["adj_factor"][panel.listed[:, column], column] == 1).all()
+    assert "factor 1, raw prices unknown" in _line(report, "forward-adjusted prices only (cn_delisted)")
+    assert "estimated" in _line(report, "limit_up and limit_down absent (cn_delisted)")
+
+
+def test_stocks_cut_off_by_the_end_of_the_delisted_table_are_counted_only_where_they_are(
+    shared_data: Path, loaded: Loaded
+) -> None:
+    assert not any("stop with the table" in line for line in loaded[1].lines())  # the window ends on a Sunday
+    _, report = load_china(shared_data, "2020-06-01", "2020-12-31")
+    assert "2020-08-24: shown as delisted from then on" in _line(report, "stop with the table cn_delisted").replace(
+        ")", ""
+    )
+
+
+def test_closes_at_the_limit_of_delisted_companies_are_recognised(shared_data: Path, loaded: Loaded) -> None:
+    panel, _ = loaded
+    raw = pd.read_parquet(shared_data / "cn_delisted.parquet")
+    raw = raw[(raw["pct_chg"] >= 9.9) & raw["symbol"].isin(panel.symbols)]
+    raw = raw[raw["date"].isin(panel.sessions.tolist())]
+    rows = [panel.calendar.index(str(day)) for day in raw["date"]]
+    columns = [panel.column(symbol) for symbol in raw["symbol"]]
+    assert len(rows) > 300
+    assert (panel["close"][rows, columns] >= panel["limit_up"][rows, columns]).mean() > 0.97
+
+
+def test_without_delisted_companies_fewer_members_have_prices(shared_data: Path, loaded: Loaded) -> None:
+    survivors, _ = load_china(shared_data, "2014-01-01", "2017-12-31", delisted=False)
+    whole = loaded[0]
+    assert survivors.N < whole.N
+    assert survivors.members[0].sum() < whole.members[0].sum() <= 300
+
+
+def test_the_panel_agrees_with_the_files(shared_data: Path, loaded: Loaded) -> None:
+    panel, report = loaded
+    raw = pd.read_parquet(shared_data / "cn_daily.parquet", filters=[("symbol", "==", "000538.SZ")])
+    raw = raw[(raw["date"] >= pd.Timestamp("2014-01-01").date()) & (raw["date"] <= pd.Timestamp("2017-12-31").date())]
+    column = panel.column("000538.SZ")
+    assert panel.sessions.tolist() == raw["date"].tolist()
+    trading = ~raw["paused"].to_numpy()
+    np.testing.assert_array_equal(panel["close"][trading, column], raw["close"].to_numpy()[trading])
+    np.testing.assert_array_equal(panel["adj_factor"][trading, column], raw["adj_factor"].to_numpy()[trading])
+    np.testing.assert_array_equal(panel.status[:, column] == Status.PAUSED, ~trading)
+    index = pd.read_parquet(shared_data / "cn_index.parquet", filters=[("symbol", "==", "000300.SH")])
+    first = index.loc[index["date"] == panel.sessions[0].item(), "close"].iloc[0]
+    assert panel.series["benchmark"][0] == pytest.approx(first)
+    assert not np.isnan(panel.series["benchmark"]).any()
+    assert "ex-dates in a suspension" in _line(report, "suspended rows with another close")
+
+
+def test_suspended_rows_repeat_close_and_factor_so_that_adjusted_prices_stand_still(loaded: Loaded) -> None:
+    panel, _ = loaded
+    paused = (panel.status[1:] == Status.PAUSED) & panel.listed[:-1]
+    for field in ("close", "adj_factor"):
+        np.testing.assert_array_equal(panel[field][1:][paused], panel[field][:-1][paused])
+    assert (panel["volume"][1:][paused] == 0).all()
+
+
+def test_basics_add_turnover_value_and_float(shared_data: Path) -> None:
+    panel, _ = load_china(shared_data, "2016-01-01", "2016-03-31", delisted=False, basics=True)
+    trading = panel.trading & np.isfinite(panel["amount"])
+    assert trading.sum() > 0.7 * panel.trading.sum()
+    ratio = panel["amount"][trading] / (panel["volume"][trading] * panel["close"][trading])
+    assert np.median(ratio) == pytest.approx(1, abs=0.01)
+    assert not panel.members[0, ~np.isfinite(panel["amount"][0])].any()
+
+
+def test_loading_twice_gives_the_same_fingerprint(shared_data: Path) -> None:
+    one, other = (load_china(shared_data, "2015-01-01", "2015-02-28")[0] for _ in range(2))
+    assert one.fingerprint == other.fingerprint
+
+
+def _spans() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"index": ["000300.SH"], "symbol": ["A"], "start": [pd.Timestamp("2019-01-01")], "end": [pd.NaT]}
+    )
+
+
+def test_a_missing_table_names_its_columns_place_and_what_is_lost(tmp_path: Path) -> None:
+    with pytest.raises(
+        MissingTableError, match=r"cn_membership\.parquet: table not found; put it there with columns index"
+    ):
+        load_china(tmp_path, "2020-01-01", "2020-12-31")
+    _spans().to_parquet(tmp_path / "cn_membership.parquet")
+    with pytest.raises(
+        MissingTableError, match=r"cn_daily\.parquet: .* columns date, symbol, .*; without it there are no"
+    ):
+        load_china(tmp_path, "2020-01-01", "2020-12-31")
+
+
+def test_an_unknown_index_and_an_empty_window_are_refused(tmp_path: Path) -> None:
+    _spans().to_parquet(tmp_path / "cn_membership.parquet")
+    with pytest.raises(DataError, match=r"no index '000905.SH'; it has 000300.SH"):
+        load_china(tmp_path, "2020-01-01", "2020-12-31", index="000905.SH")
+    with pytest.raises(DataError, match=r"has no members within 2018-01-01\.\.2018-12-31"):
+        load_china(tmp_path, "2018-01-01", "2018-12-31")

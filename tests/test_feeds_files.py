@@ -1,0 +1,153 @@
+"""Parquet and CSV, one file or one a symbol, with side tables, give the same panel and name the file that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnstrategies.errors import DataError, MissingTableError
+from nnstrategies.feeds.files import load_files
+from nnstrategies.feeds.table import panel_from_table
+
+DAYS = pd.date_range("2020-01-06", periods=5, freq="D")
+
+
+def rows() -> pd.DataFrame:
+    table = pd.MultiIndex.from_product([("000001", "NA"), DAYS], names=["symbol", "date"]).to_frame(index=False)
+    close = 10 + 0.25 * np.arange(len(table))
+    bars = table.assign(open=close, high=close + 1, low=close - 1, close=close, volume=1000 + np.arange(len(table)))
+    return bars.assign(adj_factor=1.0, paused=False)
+
+
+def fingerprint(table: pd.DataFrame | None = None) -> str:
+    return panel_from_table(rows() if table is None else table, calendar=None, name="x")[0].fingerprint
+
+
+def test_csv_and_parquet_round_trip_to_the_same_panel_with_symbols_as_text(tmp_path: Path) -> None:
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    rows().to_csv(tmp_path / "bom.csv", index=False, encoding="utf-8-sig")
+    rows().to_parquet(tmp_path / "bars.parquet")
+    for file in ("bars.csv", "bom.csv", "bars.parquet"):
+        panel, report = load_files(tmp_path / file)
+        assert panel.fingerprint == fingerprint()
+        assert panel.symbols == ("000001", "NA")
+        assert report.lines() == [f"{Path(file).stem}: no repairs, no cautions"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_folder_or_pattern_of_one_file_a_symbol_takes_symbols_from_file_names(tmp_path: Path, kind: str) -> None:
+    for symbol, table in rows().groupby("symbol"):
+        bare = table.drop(columns="symbol")
+        file = tmp_path / f"{symbol}.{kind}"
+        if kind == "csv":
+            bare.to_csv(file, index=False)
+        else:
+            bare.to_parquet(file)
+    (tmp_path / "notes.txt").write_text("not a table")
+    for path in (tmp_path, tmp_path / f"*.{kind}"):
+        panel, report = load_files(path, name="mine")
+        assert panel.fingerprint == fingerprint()
+        assert report.lines() == [
+            "mine: caution: files without a column of symbols: 2 (first: 000001): file name taken"
+        ]
+
+
+def test_start_and_end_are_included(tmp_path: Path) -> None:
+    rows().to_parquet(tmp_path / "bars.parquet")
+    panel, _ = load_files(tmp_path / "bars.parquet", start="2020-01-07", end="2020-01-09")
+    assert panel.sessions.tolist() == [day.date() for day in DAYS[1:4]]
+    with pytest.raises(DataError, match=r"no rows within 2021-01-01\.\.None; the table spans 2020-01-06\.\.2020-01-10"):
+        load_files(tmp_path / "bars.parquet", start="2021-01-01")
+
+
+def test_side_tables_in_the_same_folder_become_series_and_events(tmp_path: Path) -> None:
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    (tmp_path / "index.csv").write_text("trade_date,close\n" + "".join(f"{day:%Y%m%d},{3000}\n" for day in DAYS))
+    (tmp_path / "members.csv").write_text("code,start,end\n000001,2020-01-01,2020-01-08\nNA,2020-01-08,\n")
+    (tmp_path / "actions.csv").write_text("symbol,ex_date,cash,ratio\nNA,2020-01-08,0.1,1\n")
+    (tmp_path / "items.csv").write_text("symbol,ann_date,period_end,roe\n000001,2020-01-07,2019-12-31,0.1\n")
+    panel, _ = load_files(
+        tmp_path,
+        benchmark=tmp_path / "index.csv",
+        membership=tmp_path / "members.csv",
+        actions=tmp_path / "actions.csv",
+        fundamentals=tmp_path / "items.csv",
+    )
+    assert panel.series["benchmark"].tolist() == [3000.0] * 5
+    assert panel.members.T.tolist() == [[True, True, False, False, False], [False, False, True, True, True]]
+    assert panel.events("actions").loc[0, "known_at"] == pd.Timestamp("2020-01-08")
+    assert panel.events("fundamentals").loc[0, "known_at"] == pd.Timestamp("2020-01-07")
+
+
+def test_membership_may_be_given_as_events(tmp_path: Path) -> None:
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    (tmp_path / "m.csv").write_text("symbol,known_at,member\nNA,2020-01-07,True\nNA,2020-01-09,False\n")
+    panel, _ = load_files(tmp_path / "bars.csv", membership=tmp_path / "m.csv")
+    assert panel.members[:, 1].tolist() == [False, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"date,symbol\n2020-01-06,\xd6\xd0\n", "bad.csv: not UTF-8 .*gb18030"),
+        (b"", "bad.csv: cannot be read as csv: No columns"),
+        (b"date,close\n2020-01-06,1\n2020-01-07,1,2,3\n", "bad.csv: cannot be read as csv: .*Expected 2 fields"),
+        (b"date,close\n2020-13-06,1\n", "bad.csv: date: '2020-13-06' is no date"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "bad.csv").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_files(tmp_path)
+
+
+def test_a_broken_parquet_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(DataError, match=r"bad\.parquet: cannot be read as parquet"):
+        load_files(tmp_path)
+
+
+def test_a_missing_table_says_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        MissingTableError, match=r"prices: table not found; put it there with columns date, symbol, open"
+    ):
+        load_files(tmp_path / "prices")
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    with pytest.raises(MissingTableError, match=r"index\.csv: table not found; .* columns date, close; without it"):
+        load_files(tmp_path / "bars.csv", benchmark=tmp_path / "index.csv")
+
+
+@pytest.mark.parametrize(
+    ("side", "content", "message"),
+    [
+        (
+            "membership",
+            "symbol,start,end\nNA,2020-01-06,2020-01-08\nNA,2020-01-07,\n",
+            "NA: span 2020-01-07.. is empty or",
+        ),
+        ("membership", "symbol,since\nNA,2020-01-06\n", "column 'known_at' is missing"),
+        ("membership", "symbol,known_at,member\nNA,2020-01-06,perhaps\n", "member: expected True/False or 0/1"),
+        ("fundamentals", "symbol,period_end,roe\nNA,2019-12-31,1\n", "no disclosure date"),
+        ("actions", "symbol,ex_date,cash\nNA,2020-01-07,1\n", "column 'ratio' is missing"),
+        ("benchmark", "date,close\n2020-01-06,1\n2020-01-06,1\n", "2020-01-06 appears twice"),
+        ("benchmark", "date,close\n2019-01-06,1\n", "no value on any session"),
+    ],
+)
+def test_wrong_side_tables_are_refused(tmp_path: Path, side: str, content: str, message: str) -> None:
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    (tmp_path / "side.csv").write_text(content)
+    with pytest.raises(DataError, match=message):
+        load_files(tmp_path / "bars.csv", **{side: tmp_path / "side.csv"})
+
+
+def test_the_examples_of_the_documentation_run_and_print_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    code = "".join(part.split("```")[0] for part in page.split("```python\n")[1:])
+    exec(compile(code, "docs/data.md", "exec"), {})
+    assert capsys.readouterr().out == page.split("```text\n")[1].split("```")[0]

@@ -1,0 +1,297 @@
+"""A report comes from the run folder alone, says no more than the run allows, and refuses a damaged folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from run_folder_sample import HEADLINE, Sample, write_run_folder
+
+from nnstrategies.errors import RunFolderError
+from nnstrategies.report import build_report
+from nnstrategies.report.definitions import DEFINITIONS
+from nnstrategies.report.formats import p_text, percent, ratio
+from nnstrategies.report.metrics import run_metrics
+from nnstrategies.report.run_folder import COLUMNS, read_run_folder
+from nnstrategies.report.tables import comparison, known_truth, monthly_heat_map, refusals, target_differences
+from nnstrategies.report.verdict import result_finding, score_finding, verdict
+
+SMALL = Sample(symbols=20, sessions=200, held=6, seeds=2, null=39)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_run_folder(tmp_path_factory.mktemp("runs") / "20240506-120000-sample", SMALL)
+    build_report(root)
+    return root
+
+
+@pytest.fixture
+def folder(built: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(built, tmp_path / built.name))
+
+
+@pytest.fixture(scope="module")
+def page(built: Path) -> str:
+    return (built / "report.html").read_text(encoding="utf-8")
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.ids: list[str] = []
+        self.depth: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href", "srcset", "action") and value:
+                self.found.append(value)
+            if name == "id" and value:
+                self.ids.append(value)
+
+
+def test_the_page_asks_for_nothing_outside_itself(page: str) -> None:
+    links = _Links()
+    links.feed(page)
+    assert links.found
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in links.found)
+    assert not re.search(r"url\((?!#)|@import", page)
+
+
+def test_ids_in_the_page_are_unique_and_every_internal_link_has_its_target(page: str) -> None:
+    links = _Links()
+    links.feed(page)
+    assert len(links.ids) == len(set(links.ids))
+    assert {link[1:] for link in links.found if link.startswith("#")} <= set(links.ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(links.ids)
+
+
+def test_every_definition_and_formula_is_printed(page: str) -> None:
+    from markupsafe import escape
+
+    for entry in DEFINITIONS:
+        assert str(escape(entry.label)) in page
+        assert str(escape(entry.formula)) in page
+
+
+def test_charts_take_their_colours_from_the_page_so_that_dark_mode_works(page: str) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert len(drawings) >= 12
+    for svg in drawings:
+        colours = set(re.findall(r"(?:fill|stroke): ([^;\"]+)", svg))
+        assert {c for c in colours if c.startswith("#")} == set(), colours
+        assert "var(--" in svg
+
+
+def test_metrics_json_has_every_portfolio_and_the_same_bytes_each_time(folder: Path) -> None:
+    first, page = (folder / "metrics.json").read_bytes(), (folder / "report.html").read_bytes()
+    build_report(folder)
+    assert (folder / "metrics.json").read_bytes() == first
+    assert (folder / "report.html").read_bytes() == page
+    columns = [c for c in pd.read_parquet(folder / "returns.parquet").columns if c != "date"]
+    assert list(json.loads(first)) == columns
+    assert set(json.loads(first)[HEADLINE]) == {entry.key for entry in DEFINITIONS}
+
+
+def test_headline_figures_on_the_page_are_those_of_metrics_json(built: Path, page: str) -> None:
+    figures = json.loads((built / "metrics.json").read_text())[HEADLINE]
+    for text in (
+        percent(figures["annual_return_geometric"]),
+        percent(figures["max_drawdown"]),
+        ratio(figures["sharpe"]),
+    ):
+        assert f"<dd>{text}</dd>" in page
+    dates = f"{figures['max_drawdown_peak']} to {figures['max_drawdown_trough']}"
+    assert dates.replace("-", "\u2011") in page
+
+
+def test_the_benchmark_is_said_to_be_a_price_index(page: str) -> None:
+    assert "Simulated index is a price index: it leaves dividends out" in page
+
+
+def test_names_from_the_run_are_escaped(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["title"] = "<script>alert(1)</script>"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert "<script>alert" not in build_report(folder).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"{table}.parquet" for table in COLUMNS), "manifest.json", "timeline.json", "evidence.json"]
+)
+def test_a_missing_file_is_named_with_the_mend(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(RunFolderError, match=rf"{name}: expected .* got none \(missing\); repeat the run"):
+        build_report(folder)
+
+
+@pytest.mark.parametrize("name", ["returns.parquet", "fills.parquet", "manifest.json", "truth.json"])
+def test_a_damaged_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"not what it should be")
+    with pytest.raises(RunFolderError, match=name):
+        build_report(folder)
+
+
+def test_a_missing_column_is_named(folder: Path) -> None:
+    frame = pd.read_parquet(folder / "fills.parquet").drop(columns="fee")
+    frame.to_parquet(folder / "fills.parquet")
+    with pytest.raises(RunFolderError, match=r"fills.parquet: expected columns .* got none named fee"):
+        build_report(folder)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.5])
+def test_a_return_that_cannot_be_is_refused_with_its_date_before_anything_is_written(folder: Path, bad: float) -> None:
+    frame = pd.read_parquet(folder / "returns.parquet")
+    frame.loc[3, "momentum"] = bad
+    frame.to_parquet(folder / "returns.parquet")
+    (folder / "metrics.json").unlink()
+    with pytest.raises(RunFolderError, match=r"column momentum, got .* on 2017-01-06"):
+        build_report(folder)
+    assert not (folder / "metrics.json").exists()
+
+
+def test_repeated_dates_are_refused(folder: Path) -> None:
+    frame = pd.read_parquet(folder / "returns.parquet")
+    pd.concat([frame, frame.tail(1)]).to_parquet(folder / "returns.parquet")
+    with pytest.raises(RunFolderError, match="strictly increasing dates"):
+        build_report(folder)
+
+
+def test_a_headline_without_returns_is_refused(folder: Path) -> None:
+    frame = pd.read_parquet(folder / "returns.parquet").drop(columns=HEADLINE)
+    frame.to_parquet(folder / "returns.parquet")
+    with pytest.raises(RunFolderError, match=f"a column {HEADLINE}"):
+        build_report(folder)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="expected a run folder, found none"):
+        build_report(tmp_path / "nowhere")
+
+
+ENTRY = {"rank_ic": 0.03, "ic": 0.02, "seeds": {"0": 0.03}, "null": [0.0] * 39, "p_value": 0.025}
+
+
+def test_a_score_counts_as_evidence_only_when_it_beats_the_null() -> None:
+    assert score_finding("lstm", ENTRY).tone == "good"
+    failed = score_finding("lstm", ENTRY | {"p_value": 0.2})
+    assert failed.tone == "bad"
+    assert "no evidence" in failed.text
+
+
+def test_without_a_null_nothing_is_said_about_significance() -> None:
+    finding = score_finding("lstm", ENTRY | {"null": [], "p_value": 0.01})
+    assert finding.tone == "open"
+    assert "nothing can be said" in finding.text
+    assert "0.01" not in finding.text
+
+
+def test_too_few_null_refits_leave_the_question_open_whatever_p_says() -> None:
+    finding = score_finding("lstm", ENTRY | {"null": [0.0] * 9, "p_value": 0.1})
+    assert finding.tone == "open"
+    assert "cannot fall below 0.100" in finding.text
+
+
+def test_a_result_inside_its_sampling_error_is_called_noise(built: Path) -> None:
+    run = read_run_folder(built)
+    figures = run_metrics(run)
+    figures[HEADLINE] |= {"excess_over_equal_weight": 0.01, "tracking_error_equal_weight": 0.08}
+    finding = result_finding(run, figures)
+    assert finding.tone == "open"
+    assert finding.answer.endswith("within noise")
+    figures[HEADLINE]["excess_over_equal_weight"] = -0.4
+    behind = result_finding(run, figures)
+    assert behind.tone == "bad"
+    assert behind.answer.startswith("Behind by 40.0")
+    score = score_finding(HEADLINE, ENTRY)
+    assert "but after costs" in verdict(run, score, behind, figures)
+
+
+def test_the_comparison_shows_seeds_as_mean_and_sample_deviation(built: Path) -> None:
+    run = read_run_folder(built)
+    figures = run_metrics(run)
+    table = comparison(run, figures)
+    seeds = [float(figures[f"{HEADLINE}/{k}"]["sharpe"]) for k in range(2)]
+    row = table.rows[1]
+    assert row.label == "single seeds (2)"
+    assert row.cells[table.head.index("Sharpe") - 1] == f"{np.mean(seeds):.2f} ± {np.std(seeds, ddof=1):.2f}"
+    assert [r.label for r in table.rows][-3:] == ["Momentum", "Equal weight", "Benchmark"]
+
+
+def test_known_truth_shows_each_models_share_of_the_best_reachable(built: Path) -> None:
+    table = known_truth(read_run_folder(built))
+    assert table is not None
+    ridge = next(row for row in table.rows if row.label == "Ridge")
+    assert ridge.cells == [
+        "0.0240 (80\u00a0%)",
+        "0.0010 (4\u00a0%)",
+        "\u22120.0010 (\u22124\u00a0%)",
+        "0.0160 (33\u00a0%)",
+    ]
+
+
+def test_differences_and_refusals_are_counted_by_reason(built: Path) -> None:
+    run = read_run_folder(built)
+    refused, gaps = refusals(run), target_differences(run)
+    assert refused is not None
+    assert gaps is not None
+    assert sum(int(row.cells[0]) for row in refused.rows) == len(run.refusals)
+    assert {row.label for row in refused.rows} == set(run.refusals["reason"])
+    assert sum(int(row.cells[0]) for row in gaps.rows) == len(run.targets)
+    assert sum(refused.shares) == pytest.approx(1)
+    assert sum(gaps.shares) == pytest.approx(1)
+
+
+def test_the_heat_map_has_a_cell_for_each_month_traded(built: Path) -> None:
+    run = read_run_folder(built)
+    rows, _ = monthly_heat_map(run)
+    texts = [text for _, cells, _ in rows for text, _ in cells if text]
+    assert len(texts) == pd.DatetimeIndex(run.returns.index).to_period("M").nunique()
+    assert all(-1 <= strength <= 1 for _, cells, _ in rows for _, strength in cells)
+
+
+def test_a_run_of_five_sessions_with_empty_tables_still_makes_a_page(tmp_path: Path) -> None:
+    root = write_run_folder(
+        tmp_path / "short", Sample(symbols=8, sessions=5, held=3, seeds=1, null=0, refits=1, simulated=False)
+    )
+    for name in ("targets", "orders", "fills", "refusals", "positions", "losses", "ic"):
+        frame = pd.read_parquet(root / f"{name}.parquet")
+        frame.iloc[:0].to_parquet(root / f"{name}.parquet")
+    (root / "timeline.json").write_text("[]")
+    (root / "evidence.json").write_text("{}")
+    text = build_report(root).read_text(encoding="utf-8")
+    assert "No order was refused" in text
+    assert "Known truth" not in text
+    assert "no statement on significance" in text
+
+
+def test_the_report_loads_no_model_feed_broker_or_strategy(built: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from nnstrategies.report import build_report;"
+        f"build_report(Path({str(built)!r}));"
+        "bad = [m for m in sys.modules if m.split('.')[0] in ('torch', 'backtrader', 'ccxt')"
+        " or m.startswith(('nnstrategies.feeds', 'nnstrategies.brokers', 'nnstrategies.strategies'))];"
+        "assert not bad, bad"
+    )
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_numbers_are_written_with_a_real_minus_and_a_dash_for_nothing() -> None:
+    assert percent(-0.1234) == "\u221212.3\u00a0%"
+    assert percent(-0.00001) == "0.0\u00a0%"
+    assert percent(float("nan")) == ratio(None) == "\u2013"
+    assert percent(0.05, signed=True) == "+5.0\u00a0%"
+    assert p_text(0.025) == "0.025"
+    assert p_text(0.0002) == "0.0002"
