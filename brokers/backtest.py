@@ -8,6 +8,7 @@ from typing import Any
 
 import backtrader as bt
 import numpy as np
+
 from nnstrategies.brokers import fills
 from nnstrategies.brokers.actions import Action, actions_by_row
 from nnstrategies.brokers.costs import Costs, commission
@@ -20,7 +21,6 @@ from nnstrategies.brokers.journal import (
     PositionRow,
     RefusalRow,
 )
-
 from nnstrategies.errors import ConfigError
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import AnyArray, FloatArray

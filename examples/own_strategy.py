@@ -1,8 +1,7 @@
 """A strategy of one's own: override one hook, here the weights, by inverse volatility instead of equal."""
 
-from nnstrategies.feeds.simulated import SimulatedMarket, simulate
-
 from nnstrategies.backtest import backtest
+from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.strategies import RebalanceStrategy
 from nnstrategies.strategies.stops import volatility
 from nnstrategies.typing import FloatArray

@@ -81,7 +81,7 @@ def run(
     else:
         folder = pipeline.start(_config(config, overrides), runs)
     pipeline.train(folder)
-    pipeline.backtest(folder)
+    pipeline.trade(folder)
     pipeline.report(folder)
 
 
@@ -106,7 +106,7 @@ def backtest(
     from nnstrategies import pipeline
 
     folder = pipeline.reopen(run_folder, runs)
-    pipeline.backtest(folder, strategy=strategy, again=True)
+    pipeline.trade(folder, strategy, again=True)
     pipeline.report(folder)
 
 

@@ -70,7 +70,7 @@ class WalkForwardSettings:
 
 
 @dataclass(frozen=True)
-class NullSettings:
+class EvidenceSettings:
     """Refits on shuffled labels, per recipe: the evidence a score is measured against."""
 
     refits: int = 19
@@ -100,7 +100,11 @@ class AccountSettings:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run, whole. ``headline`` names the recipe whose portfolio the report is about."""
+    """One run, whole.
+
+    headline: the recipe whose portfolio the report is about. inputs: recipe -> the features it sees, all of
+    ``features`` for a recipe that is not named. workers: processes for independent fits; results do not depend on it.
+    """
 
     name: str
     data: SimulatedMarket | FileTables | ChinaTables
@@ -109,10 +113,11 @@ class RunConfig:
     headline: str
     title: str = ""
     features: tuple[str, ...] | Literal["all"] = "all"
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     window: int = 20
     label: LabelSettings = field(default_factory=LabelSettings)
     seeds: tuple[int, ...] = (1,)
-    null: NullSettings = field(default_factory=NullSettings)
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     strategy: StrategySettings = field(default_factory=StrategySettings)
     costs: Costs = field(default_factory=Costs)
     account: AccountSettings = field(default_factory=AccountSettings)
@@ -170,7 +175,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
     sections = {
         "walk_forward": WalkForwardSettings,
         "label": LabelSettings,
-        "null": NullSettings,
+        "evidence": EvidenceSettings,
         "strategy": StrategySettings,
         "costs": Costs,
         "account": AccountSettings,
@@ -263,7 +268,7 @@ def _check_keys(settings: Mapping[str, Any], cls: type, where: str) -> None:
     for key, value in settings.items():
         if key not in known:
             raise ConfigError(f"{where}.{key}: unknown key; {_suggest(str(key), known)}")
-        if isinstance(value, Mapping) and (nested := _section(cls, key)) is not None:
+        if cls is not RunConfig and isinstance(value, Mapping) and (nested := _section(cls, key)) is not None:
             _check_keys(value, nested, f"{where}.{key}")
 
 
@@ -284,6 +289,7 @@ _PLAIN: dict[str, Any] = {
     "title": str,
     "headline": str,
     "features": tuple[str, ...] | Literal["all"],
+    "inputs": Mapping[str, tuple[str, ...]],
     "window": int,
     "seeds": tuple[int, ...],
     "device": Literal["auto", "cpu", "cuda"],
@@ -304,13 +310,16 @@ def _plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _check_whole(config: RunConfig, where: str) -> None:
     if config.headline not in config.recipes:
         raise ConfigError(f"{where}: headline: {config.headline!r} is no recipe; {_suggest(config.headline, config.recipes)}")
+    for name in config.inputs:
+        if name not in config.recipes:
+            raise ConfigError(f"{where}: inputs: {name!r} is no recipe; {_suggest(name, config.recipes)}")
     checks = (
         (config.window >= 1, "window: expected at least 1 session"),
         (config.workers >= 1, "workers: expected at least 1"),
         (len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds), "seeds: expected different whole numbers"),
         (config.label.horizon_days >= 1, "label.horizon_days: expected at least 1 session"),
-        (config.null.refits >= 0, "null.refits: expected 0 or more"),
-        (config.null.every_days >= 1, "null.every_days: expected at least 1 session"),
+        (config.evidence.refits >= 0, "evidence.refits: expected 0 or more"),
+        (config.evidence.every_days >= 1, "evidence.every_days: expected at least 1 session"),
     )
     for holds, message in checks:
         if not holds:

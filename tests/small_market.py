@@ -8,9 +8,9 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 import pandas as pd
+
 from nnstrategies.brokers import Costs, MarketBroker
 from nnstrategies.feeds.backtrader import add_panel
-
 from nnstrategies.panel import Panel, Status
 from nnstrategies.scores import Scores
 from nnstrategies.typing import AnyArray

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nnstrategies.brokers import Costs, MarketBroker
 from nnstrategies.brokers.fills import buy_size, sale_size
-from nnstrategies.feeds.backtrader import add_panel
-
 from nnstrategies.errors import ConfigError
+from nnstrategies.feeds.backtrader import add_panel
 from nnstrategies.panel import Panel, Status
 from tests.small_market import make_panel, run_script
 

@@ -8,9 +8,9 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 import pytest
-from nnstrategies.feeds.backtrader import add_panel
 
 from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.feeds.backtrader import add_panel
 from nnstrategies.indicators import Score, SignalFilter
 from nnstrategies.scores import Scores
 from tests.small_market import make_panel, make_scores, sessions

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 
 from nnstrategies.backtest import backtest
 from nnstrategies.baselines import equal_weight_returns
+from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.panel import Panel
 from nnstrategies.strategies import RebalanceStrategy
 from tests.small_market import random_scores

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nnstrategies.brokers import Costs
-from nnstrategies.feeds.backtrader import add_panel
 
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
+from nnstrategies.brokers import Costs
 from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.feeds.backtrader import add_panel
 from nnstrategies.panel import Panel, Status
 from nnstrategies.strategies import RebalanceStrategy, StopSettings, cap_weights, top_n
 from nnstrategies.strategies.stops import stop_distance, volatility

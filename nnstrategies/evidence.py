@@ -1,0 +1,186 @@
+"""Whether a score says more than chance: information coefficients, and a null of refits on shuffled labels.
+
+The null is made by the whole pipeline, B times: shuffle the training labels, refit at every date, score, and measure
+against the true returns. See docs/evidence.md for the choice of the shuffle and its measured size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from nnstrategies.calendar import Calendar
+from nnstrategies.errors import DataError
+from nnstrategies.predictors.local import score
+from nnstrategies.samples import Samples
+from nnstrategies.training.progress import Progress
+from nnstrategies.training.recipe import Recipe
+from nnstrategies.training.walkforward import chain, needs_gpu, on_device, run_jobs
+from nnstrategies.typing import AnyArray, BoolArray, FloatArray
+
+_LEAST_SYMBOLS = 3
+
+
+def ic(scores: AnyArray, returns: AnyArray, mask: BoolArray) -> FloatArray:
+    """Pearson correlation across symbols of scores and returns, all [T, N] -> [T].
+
+    Only cells of ``mask`` with both finite count; NaN on dates with fewer than 3 of them or without any variation.
+    """
+    if not scores.shape == returns.shape == mask.shape:
+        raise DataError(f"ic: expected equal shapes [T, N], got {scores.shape}, {returns.shape} and {mask.shape}")
+    usable = mask & np.isfinite(scores) & np.isfinite(returns)
+    x, y = _centred(scores, usable), _centred(returns, usable)
+    scale = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    valid = (usable.sum(axis=1) >= _LEAST_SYMBOLS) & (scale > 0)
+    return np.divide((x * y).sum(axis=1), scale, out=np.full(len(x), np.nan), where=valid)
+
+
+def rank_ic(scores: AnyArray, returns: AnyArray, mask: BoolArray) -> FloatArray:
+    """Spearman correlation [T], ties sharing their average rank: ``ic`` of the ranks within each date."""
+    if not scores.shape == returns.shape == mask.shape:
+        raise DataError(f"rank ic: expected equal shapes [T, N], got {scores.shape}, {returns.shape} and {mask.shape}")
+    usable = mask & np.isfinite(scores) & np.isfinite(returns)
+    return ic(_ranks(scores, usable), _ranks(returns, usable), usable)
+
+
+def _centred(values: AnyArray, usable: BoolArray) -> FloatArray:
+    count = np.maximum(usable.sum(axis=1, keepdims=True), 1)
+    kept = np.where(usable, values, 0.0).astype(np.float64)
+    centred = np.where(usable, kept - kept.sum(axis=1, keepdims=True) / count, 0.0)
+    centred[np.abs(centred).max(axis=1) <= 1e-12 * np.abs(kept).max(axis=1)] = 0.0  # equal up to rounding
+    return centred
+
+
+def _ranks(values: AnyArray, usable: BoolArray) -> FloatArray:
+    out = np.full(values.shape, np.nan)
+    for t in np.flatnonzero(usable.any(axis=1)):
+        out[t, usable[t]] = rankdata(values[t, usable[t]])
+    return out
+
+
+def shuffled(samples: Samples, seed: int) -> Samples:
+    """The same features with labels that cannot be predicted from them: each symbol gets another's whole label history.
+
+    One random permutation of the symbols holds over all dates, for values, ends and returns alike. A label path thus
+    keeps its overlap, its persistence and its dates, only not its symbol. The mask stays: it belongs to the features.
+    """
+    order = np.random.default_rng(seed).permutation(samples.N)
+    labels = samples.labels
+    moved = replace(labels, values=labels.values[:, order], end=labels.end[:, order], returns=labels.returns[:, order])
+    return replace(samples, labels=moved)
+
+
+def p_value(observed: float, null: Sequence[float]) -> float:
+    """(1 + number of null values at least as large) / (1 + B), one-sided (Phipson, Smyth, 2010); NaN without a null."""
+    if not len(null) or not np.isfinite(observed):
+        return float("nan")
+    return (1 + sum(value >= observed for value in null)) / (1 + len(null))
+
+
+def mean_rank_ic(scores: AnyArray, samples: Samples, rows: Sequence[int]) -> float:
+    """Mean over ``rows`` of the rank IC of scores [T, N] with the samples' true returns; NaN when no row has one."""
+    index = np.asarray(rows, dtype=np.int64)
+    by_date = rank_ic(scores[index], samples.labels.returns[index], samples.mask[index])
+    return float(np.nanmean(by_date)) if np.isfinite(by_date).any() else float("nan")
+
+
+def null_rank_ics(
+    samples: Samples,
+    calendar: Calendar,
+    recipe: Recipe,
+    refits: Sequence[int],
+    rows: Sequence[int],
+    count: int,
+    seed: int = 0,
+    warm: bool = False,
+    workers: int = 1,
+    progress: Progress | None = None,
+    device: str | None = None,
+) -> list[float]:
+    """Mean rank IC over ``rows`` of ``count`` walk-forwards, each on labels shuffled anew and judged on the true returns.
+
+    Refit b uses the shuffle and the model seed (seed, b); workers > 1 gives the same values. Compare it with the
+    observed mean rank IC over the same rows of ONE seed or with the mean over seeds: the latter varies less under the
+    null, which makes the test conservative.
+    """
+    recipe = on_device(recipe, device)
+    seeds = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence([seed, 1]).spawn(count)]
+
+    def job(number: int, report: Progress | None) -> float:
+        noise = shuffled(samples, seeds[number])
+        timeline = chain(noise, calendar, recipe, seeds[number], refits, warm, report)
+        return mean_rank_ic(score(samples, timeline, rows).column(), samples, rows)
+
+    return [float(v) for v in run_jobs(job, count, 1 if needs_gpu(recipe) else workers, progress)]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a recipe's scores achieved out of sample, and what chance would have.
+
+    rank_ic, ic: mean over dates and seeds. rank_ic_std_dates: standard deviation over dates, mean over seeds. seeds: seed
+    -> mean rank IC. seed_spread: standard deviation over seeds (0 for one). null: mean rank IC of each shuffled refit,
+    over ``null_rows`` dates; ``null_observed`` is the recipe's own over the same dates, which p_value compares with it.
+    """
+
+    rank_ic: float
+    rank_ic_std_dates: float
+    ic: float
+    seeds: Mapping[int, float]
+    seed_spread: float
+    null: Sequence[float] = field(default_factory=list)
+    null_observed: float = float("nan")
+    null_rows: int = 0
+    p_value: float = float("nan")
+    refits: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; NaN becomes None."""
+        return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
+
+
+def evidence(
+    samples: Samples,
+    scores: Mapping[int, AnyArray],
+    rows: Sequence[int],
+    null: Sequence[float] = (),
+    null_rows: Sequence[int] | None = None,
+) -> Evidence:
+    """Summarise scores [T, N] by seed over test ``rows``; ``null`` comes from ``null_rank_ics`` over ``null_rows``."""
+    index = np.asarray(rows, dtype=np.int64)
+    returns, mask = samples.labels.returns[index], samples.mask[index]
+    ranks = {seed: rank_ic(values[index], returns, mask) for seed, values in scores.items()}
+    plain = [ic(values[index], returns, mask) for values in scores.values()]
+    means = {seed: _mean(values) for seed, values in ranks.items()}
+    judged = list(rows if null_rows is None else null_rows)
+    observed = _mean([mean_rank_ic(values, samples, judged) for values in scores.values()])
+    return Evidence(
+        rank_ic=_mean(list(means.values())),
+        rank_ic_std_dates=_mean([float(np.nanstd(v)) if np.isfinite(v).any() else np.nan for v in ranks.values()]),
+        ic=_mean([_mean(values) for values in plain]),
+        seeds=means,
+        seed_spread=float(np.std(list(means.values()), ddof=1)) if len(means) > 1 else 0.0,
+        null=list(null),
+        null_observed=observed,
+        null_rows=len(judged) if null else 0,
+        p_value=p_value(observed, null),
+        refits=len(null),
+    )
+
+
+def _mean(values: AnyArray | Sequence[float]) -> float:
+    array = np.asarray(values, dtype=np.float64)
+    return float(np.nanmean(array)) if np.isfinite(array).any() else float("nan")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

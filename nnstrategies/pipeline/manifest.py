@@ -1,0 +1,49 @@
+"""manifest.json: what a reader of the run folder needs to know about where its figures come from."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from nnstrategies.pipeline.folder import code_versions
+from nnstrategies.pipeline.run import Run
+from nnstrategies.training.device import resolve_device
+
+PRICE_INDEX = "The benchmark is a price index: it leaves dividends out, the equal-weight portfolio contains them."
+SIMULATED = (
+    "The market is simulated and far more predictable than any real one: the run shows that the machinery works, "
+    "not that money can be made."
+)
+IN_COMMON = "Slippage is a constant number of basis points; large orders would pay more."
+
+
+def write_manifest(run: Run) -> None:
+    """Write manifest.json; called when training is complete and again after the backtest."""
+    config, panel, (first, last) = run.config, run.panel, run.test_rows
+    simulated = run.market.truth is not None
+    seconds = run.folder.read_json("seconds.json") if run.folder.has("seconds.json") else {}
+    manifest = {
+        "name": config.name,
+        "title": config.title or config.name,
+        "created": dt.datetime.now().isoformat(timespec="seconds"),
+        **code_versions(),
+        "data": {
+            "name": panel.name,
+            "source": run.market.source,
+            "fingerprint": panel.fingerprint,
+            "first": str(panel.sessions[0]),
+            "last": str(panel.sessions[-1]),
+            "symbols": panel.N,
+            "sessions": panel.T,
+            "repairs": list(run.market.findings),
+        },
+        "features": {"hash": run.feature_set.hash, "names": list(run.feature_set.names)},
+        "label": {"kind": config.label.kind, "horizon_days": config.label.horizon_days},
+        "test": {"first": str(panel.sessions[first]), "last": str(panel.sessions[last])},
+        "headline": config.headline,
+        "benchmark": {"name": run.market.benchmark, "kind": "price index"},
+        "costs": {"fee_bps": config.costs.fee_bps, "slippage_bps": config.costs.slippage_bps},
+        "device": str(resolve_device(config.device)),
+        "seconds": seconds,
+        "cautions": [PRICE_INDEX, *([SIMULATED] if simulated else []), IN_COMMON],
+    }
+    run.folder.write_json("manifest.json", manifest)

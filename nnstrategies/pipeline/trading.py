@@ -1,0 +1,143 @@
+"""The backtest stage: every recipe's scores through the same strategy, costs and rules, beside the baselines."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nnstrategies.backtest import BacktestResult, backtest
+from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
+from nnstrategies.errors import ConfigError, DataError, RunFolderError
+from nnstrategies.pipeline.manifest import write_manifest
+from nnstrategies.pipeline.run import Run
+from nnstrategies.scores import Scores
+from nnstrategies.strategies import RebalanceStrategy
+from nnstrategies.training.walkforward import run_jobs
+
+log = logging.getLogger(__name__)
+
+
+def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
+    """Backtest every recipe and seed of a trained run and write the headline's orders, fills and positions.
+
+    strategy: FILE.py:CLASS to trade the headline's scores with, instead of RebalanceStrategy. Raises RunFolderError
+    when the data is no longer what the models were trained on.
+    """
+    if run.folder.has("returns.parquet") and not again:
+        log.info("backtest: complete, not done again")
+        return
+    chosen = load_strategy(strategy) if strategy else RebalanceStrategy
+    _check_data(run)
+    with run.stage("backtest"):
+        scores = _portfolios(run)
+        headline = run.config.headline
+        first, last = run.test_rows
+        names = list(scores)
+
+        def job(number: int, progress: object) -> BacktestResult | pd.Series:
+            name = names[number]
+            if name == headline:
+                return _backtest(run, chosen, scores[name])
+            return _backtest(run, RebalanceStrategy, scores[name]).returns
+
+        done = dict(zip(names, run_jobs(job, len(names), run.config.workers), strict=True))
+        result = done[headline]
+        done[headline] = result.returns
+        done["equal_weight"] = equal_weight_returns(run.panel, first, last)
+        done["benchmark"] = _benchmark(run)
+        returns = pd.DataFrame(done).rename_axis("date").reset_index()
+    for name, frame in result.frames().items():
+        run.folder.write_frame(name, frame)
+    write_manifest(run)
+    run.folder.write_frame("returns", returns)
+
+
+def load_strategy(where: str) -> type[RebalanceStrategy]:
+    """The class of FILE.py:CLASS; ConfigError says what is wrong with it."""
+    path, colon, name = where.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        raise ConfigError(f"--strategy {where}: expected FILE.py:CLASS, such as my_strategy.py:LowVolatility")
+    if not Path(path).is_file():
+        raise ConfigError(f"--strategy {where}: there is no file {path}")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError(f"--strategy {where}: {path} cannot be loaded: {type(error).__name__}: {error}") from error
+    found = getattr(module, name, None)
+    if not (isinstance(found, type) and issubclass(found, RebalanceStrategy)):
+        raise ConfigError(f"--strategy {where}: expected a subclass of RebalanceStrategy named {name}, got {found!r}")
+    return found
+
+
+def _backtest(run: Run, strategy: type[RebalanceStrategy], scores: Scores) -> BacktestResult:
+    config, (first, last) = run.config, run.test_rows
+    settings = {f.name: getattr(config.strategy, f.name) for f in dataclasses.fields(config.strategy)}
+    return backtest(
+        run.panel,
+        strategy,
+        scores,
+        settings=settings,
+        costs=config.costs,
+        cash=config.account.cash,
+        start=run.panel.sessions[first],
+        end=run.panel.sessions[last],
+        rules=config.account.rules,
+        lot=config.account.lot,
+    )
+
+
+def _check_data(run: Run) -> None:
+    trained = run.folder.read_json("manifest.json")["data"]["fingerprint"]
+    if trained != run.panel.fingerprint:
+        raise RunFolderError(
+            f"run folder {run.folder.path}: its models were trained on data {trained[:12]}, the config now loads "
+            f"{run.panel.fingerprint[:12]}; restore the data or start a new run"
+        )
+
+
+def _portfolios(run: Run) -> dict[str, Scores]:
+    """Scores by portfolio: each recipe's mean over seeds and, where there are several, each seed's own."""
+    table = run.folder.read_frame("scores")
+    portfolios: dict[str, Scores] = {}
+    for recipe in [run.config.headline, *(name for name in run.config.recipes if name != run.config.headline)]:
+        rows = table[table["recipe"] == recipe]
+        if rows.empty:
+            raise DataError(f"scores: {recipe} has none in {run.folder.path}; train it again")
+        by_seed = {int(seed): _scores(run, part) for seed, part in rows.groupby("seed", sort=True)}
+        portfolios[recipe] = _mean(list(by_seed.values()))
+        if len(by_seed) > 1:
+            portfolios |= {f"{recipe}/{seed}": one for seed, one in by_seed.items()}
+    return portfolios
+
+
+def _scores(run: Run, rows: pd.DataFrame) -> Scores:
+    panel = run.panel
+    values = np.full((panel.T, panel.N, 1), np.nan, dtype=np.float32)
+    t = np.searchsorted(panel.sessions, rows["date"].to_numpy().astype("datetime64[D]"))
+    n = pd.Index(panel.symbols).get_indexer(pd.Index(rows["symbol"]))
+    values[t, n, 0] = rows["score"]
+    nothing = np.full(panel.T, -1, dtype=np.int64)
+    return Scores(panel.sessions, panel.symbols, ("score",), ("mean over seeds",), values, (), nothing)
+
+
+def _mean(scores: list[Scores]) -> Scores:
+    values = np.mean([one.values for one in scores], axis=0, dtype=np.float64).astype(np.float32)
+    return dataclasses.replace(scores[0], values=values)
+
+
+def _benchmark(run: Run) -> pd.Series:
+    """The price index; flat zero, and said so, where the data has none."""
+    first, last = run.test_rows
+    if "benchmark" in run.panel.series:
+        return buy_and_hold_returns(run.panel, first, last)
+    log.warning("the data has no benchmark series: its column is zero, and figures against it mean nothing")
+    return equal_weight_returns(run.panel, first, last) * 0.0

@@ -1,0 +1,194 @@
+"""The training stage: walk-forward, scores, and the evidence for each recipe. Complete recipes are not fitted again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nnstrategies.evidence import evidence, ic, mean_rank_ic, rank_ic, shuffled
+from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.manifest import write_manifest
+from nnstrategies.pipeline.run import Run
+from nnstrategies.predictors import score
+from nnstrategies.splits import refit_rows
+from nnstrategies.training import MomentumRecipe, NetworkRecipe, ProgressBar, Recipe, Timeline, save_version
+from nnstrategies.training.walkforward import chain, needs_gpu, on_device, run_jobs
+from nnstrategies.typing import Float32Array, IntArray
+
+log = logging.getLogger(__name__)
+
+NULL_SEED = 1_000_000  # seeds of the null's refits start here, far from those of the models
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One seed: its timeline and its scores over the test rows, [T', N]."""
+
+    timeline: Timeline
+    scores: Float32Array
+
+
+def train(run: Run) -> None:
+    """Fit every recipe over the walk-forward, score the test rows and refit on shuffled labels for the null."""
+    if run.folder.has("evidence.json"):
+        log.info("training: complete, not done again")
+        return
+    _write_truth(run)
+    for name in run.config.recipes:
+        if run.folder.has(f"parts/{name}.json"):
+            log.info("%s: complete, not fitted again", name)
+            continue
+        with run.stage(f"train {name}"):
+            _train_recipe(run, name)
+    _join(run)
+
+
+def _train_recipe(run: Run, name: str) -> None:
+    config, (first, last) = run.config, run.test_rows
+    recipe = _placed(run, on_device(config.recipes[name], config.device))
+    seeds = config.seeds if recipe.seeded else config.seeds[:1]
+    samples, calendar = run.samples_of(name), run.panel.calendar
+    refits = refit_rows(calendar, first, last, config.walk_forward.refit)
+    judged = _judged_rows(run)
+    warm = config.walk_forward.warm
+    null = 0 if isinstance(recipe, MomentumRecipe) else config.evidence.refits  # a fixed rule sees no label to shuffle
+
+    def job(number: int, progress: Any) -> Fitted | float:
+        if number < len(seeds):
+            timeline = chain(samples, calendar, recipe, seeds[number], refits, warm, progress)
+            return Fitted(timeline, score(samples, timeline, range(first, last + 1)).column()[first : last + 1])
+        seed = NULL_SEED + number - len(seeds)
+        plain = replace(recipe, checkpoints=None) if isinstance(recipe, NetworkRecipe) else recipe
+        timeline = chain(shuffled(samples, seed), calendar, plain, seed, refits, warm)
+        return mean_rank_ic(score(samples, timeline, judged).column(), samples, judged)
+
+    with ProgressBar(console) as bar:
+        done = run_jobs(job, len(seeds) + null, 1 if needs_gpu(recipe) else config.workers, bar)
+    fitted = dict(zip(seeds, done[: len(seeds)], strict=True))
+    _write_part(run, name, fitted, done[len(seeds) :], judged)
+
+
+def _placed(run: Run, recipe: Recipe) -> Recipe:
+    """Networks keep the state of an unfinished fit in the run folder, so that an interrupted run goes on inside it."""
+    if not isinstance(recipe, NetworkRecipe):
+        return recipe
+    return replace(recipe, checkpoints=str(run.folder.path / "checkpoints" / recipe.name))
+
+
+def _judged_rows(run: Run) -> IntArray:
+    """Rows of the test on which information coefficients are measured."""
+    first, last = run.test_rows
+    return np.arange(first, last + 1, run.config.evidence.every_days)
+
+
+def _write_part(run: Run, name: str, fitted: dict[int, Fitted], null: list[float], judged: IntArray) -> None:
+    """Everything one recipe contributes, its JSON last: its presence says that the part is complete."""
+    folder, samples = run.folder, run.samples
+    (folder.path / "parts").mkdir(exist_ok=True)
+    losses, timeline = [], []
+    for seed, one in fitted.items():
+        for entry in one.timeline.entries:
+            save_version(entry.version, folder.path / "versions", entry.effective_from)
+            losses += [
+                (name, seed, str(entry.trained_through), epoch, loss, valid)
+                for epoch, loss, valid in entry.version.manifest["history"]
+            ]
+        timeline += [{**row, "seed": seed} for row in one.timeline.to_json()]
+    values = {seed: _whole(run, one.scores) for seed, one in fitted.items()}
+    folder.write_frame(f"parts/{name}-scores", _concat(_score_frame(run, name, *item) for item in values.items()))
+    folder.write_frame(f"parts/{name}-ic", _concat(_ic_frame(run, name, *item, judged) for item in values.items()))
+    found = [_found(run, one) for one in values.values()]
+    part = {
+        "timeline": timeline,
+        "losses": losses,
+        "evidence": evidence(samples, values, judged, null).to_json(),
+        "found": {part: float(np.mean([one[part] for one in found])) for part in found[0]},
+    }
+    folder.write_json(f"parts/{name}.json", part)
+
+
+def _whole(run: Run, scores: Float32Array) -> Float32Array:
+    """Test rows [T', N] laid into all rows [T, N]."""
+    first, last = run.test_rows
+    values = np.full(run.panel.shape, np.nan, dtype=np.float32)
+    values[first : last + 1] = scores
+    return values
+
+
+def _concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(list(frames), ignore_index=True)
+
+
+def _score_frame(run: Run, name: str, seed: int, values: Float32Array) -> pd.DataFrame:
+    t, n = np.nonzero(np.isfinite(values))
+    symbols = pd.Series(np.asarray(run.panel.symbols, dtype=object)[n], dtype="str")
+    columns = {"date": _dates(run, t), "symbol": symbols, "recipe": name, "seed": seed, "score": values[t, n]}
+    return pd.DataFrame(columns).astype({"recipe": "str"})
+
+
+def _ic_frame(run: Run, name: str, seed: int, values: Float32Array, judged: IntArray) -> pd.DataFrame:
+    returns, mask = run.samples.labels.returns[judged], run.samples.mask[judged]
+    columns = {
+        "date": _dates(run, judged),
+        "recipe": name,
+        "seed": seed,
+        "ic": ic(values[judged], returns, mask),
+        "rank_ic": rank_ic(values[judged], returns, mask),
+    }
+    return pd.DataFrame(columns).astype({"recipe": "str"}).dropna()
+
+
+def _dates(run: Run, rows: IntArray) -> Any:
+    return run.panel.sessions[rows].astype("datetime64[s]")
+
+
+def _found(run: Run, values: Float32Array) -> dict[str, float]:
+    """Rank IC that the scores owe to each part: their rank correlation with its oracle times that oracle's rank IC."""
+    truth = run.market.truth
+    if truth is None:
+        return {}
+    near = truth.found(values.astype(np.float64), run.samples.mask, *run.test_rows)
+    best = run.folder.read_json("truth.json")["parts"]
+    return {part: near[part] * best[part]["best_rank_ic"] for part in near if part != "total"}
+
+
+def _write_truth(run: Run) -> None:
+    """Before any model is trained: what the best possible forecaster would reach on the test rows."""
+    truth, (first, last), samples = run.market.truth, run.test_rows, run.samples
+    if truth is None or run.folder.has("truth.json"):
+        return
+    best = truth.best_rank_ic(samples.labels.returns.astype(np.float64), samples.mask, first, last)
+    parts = {part: {"best_rank_ic": value} for part, value in best.items()}
+    run.folder.write_json(
+        "truth.json", {"horizon_days": truth.horizon_days, "signal": truth.signal, "parts": parts, "models": {}}
+    )
+    log.info("best reachable rank IC: %s", ", ".join(f"{part} {value:.3f}" for part, value in best.items()))
+
+
+def _join(run: Run) -> None:
+    """The parts of all recipes as the tables of the run folder, evidence last."""
+    folder, names = run.folder, list(run.config.recipes)
+    parts = {name: folder.read_json(f"parts/{name}.json") for name in names}
+    for table in ("scores", "ic"):
+        frames = [folder.read_frame(f"parts/{name}-{table}") for name in names]
+        folder.write_frame(table, pd.concat(frames, ignore_index=True))
+    columns = ["recipe", "seed", "asof", "epoch", "train", "valid"]
+    losses = pd.DataFrame([row for part in parts.values() for row in part["losses"]], columns=columns)
+    losses["asof"] = pd.to_datetime(losses["asof"]).astype("datetime64[s]")
+    folder.write_frame("losses", losses.astype({"recipe": "str", "train": "float64", "valid": "float64"}))
+    folder.write_json("timeline.json", [row for part in parts.values() for row in part["timeline"]])
+    if folder.has("truth.json"):
+        truth = folder.read_json("truth.json")
+        truth["models"] = {
+            name: {**part["found"], "total": part["evidence"]["rank_ic"]} for name, part in parts.items()
+        }
+        folder.write_json("truth.json", truth)
+    write_manifest(run)
+    folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
+    for name, part in parts.items():
+        log.info("%s: rank IC %.4f, p %s", name, part["evidence"]["rank_ic"], part["evidence"]["p_value"])
