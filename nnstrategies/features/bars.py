@@ -70,7 +70,7 @@ def listing_spans(panel: Panel) -> IntArray:
     first = present.argmax(axis=1)
     ended = ~present & (np.arange(panel.T) > first[:, None])
     stop = np.where(ended.any(axis=1), ended.argmax(axis=1), panel.T)
-    return np.where(present.any(axis=1)[:, None], np.stack([first, stop], axis=1), 0)
+    return np.where(present.any(axis=1, keepdims=True), np.stack([first, stop], axis=1), 0)
 
 
 @once_per_panel

@@ -8,8 +8,8 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ class RunFolder:
 
     def write_json(self, name: str, value: Any) -> None:
         text = json.dumps(value, indent=1, default=_jsonable, allow_nan=False, ensure_ascii=False)
-        _replace(self.path / name, (text + "\n").encode())
+        with _whole(self.path / name) as beside:
+            beside.write_text(text + "\n", encoding="utf-8")
 
     def read_json(self, name: str) -> Any:
         try:
@@ -77,19 +78,13 @@ class RunFolder:
             raise RunFolderError(f"run folder {self.path}: {name} is not valid JSON; start the run again") from None
 
     def write_yaml(self, name: str, tree: Mapping[str, Any]) -> None:
-        _replace(self.path / name, yaml.safe_dump(dict(tree), sort_keys=False, allow_unicode=True).encode())
+        with _whole(self.path / name) as beside:
+            beside.write_text(yaml.safe_dump(dict(tree), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Write ``<name>.parquet``; equal frames give equal bytes."""
-        target = self.path / f"{name}.parquet"
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-        os.close(handle)
-        try:
-            frame.to_parquet(temporary, index=False)
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with _whole(self.path / f"{name}.parquet") as beside:
+            frame.to_parquet(beside, index=False)
 
     def read_frame(self, name: str) -> pd.DataFrame:
         try:
@@ -98,15 +93,17 @@ class RunFolder:
             raise RunFolderError(f"run folder {self.path}: {name}.parquet is missing; the run did not get that far") from None
 
 
-def _replace(target: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """A path beside ``target`` that takes its place when the block ends well, and vanishes when it does not."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        yield beside
+        os.replace(beside, target)
+    except OSError as error:
+        raise RunFolderError(f"{target}: cannot be written: {error.strerror}; free some space or mend the folder") from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _jsonable(value: Any) -> Any:
