@@ -48,7 +48,9 @@ class Calendar:
         try:
             exchange = exchange_calendars.get_calendar(name, start=str(to_day(start)), end=str(to_day(end)))
         except InvalidCalendarName:
-            raise DataError(f"calendar: unknown exchange {name!r}; use an ISO 10383 code such as XSHG or XNYS") from None
+            raise DataError(
+                f"calendar: unknown exchange {name!r}; use an ISO 10383 code such as XSHG or XNYS"
+            ) from None
         return cls(exchange.sessions.to_numpy().astype("datetime64[D]"))
 
     def __len__(self) -> int:

@@ -52,7 +52,9 @@ def _version(value: bool) -> None:
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     if debug:
         os.environ["NNSTRATEGIES_DEBUG"] = "1"
@@ -99,7 +101,9 @@ def backtest(
     runs: Runs = RUNS,
     strategy: Annotated[
         str | None,
-        typer.Option("--strategy", metavar="FILE.py:CLASS", help="Trade the headline's scores with your own RebalanceStrategy."),
+        typer.Option(
+            "--strategy", metavar="FILE.py:CLASS", help="Trade the headline's scores with your own RebalanceStrategy."
+        ),
     ] = None,
 ) -> None:
     """Trade a trained run's scores, again if need be, and rebuild its report."""
@@ -143,6 +147,12 @@ def main() -> None:
             raise
         typer.secho(f"{type(error).__name__}: {error}", fg=typer.colors.RED, err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("NNSTRATEGIES_DEBUG"):
+            raise
+        said = f"unexpected {type(error).__name__}: {error}; 'nnstrategies --debug COMMAND' shows where"
+        typer.secho(said, fg=typer.colors.RED, err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.secho("interrupted; 'nnstrategies run --resume RUN_FOLDER' goes on from here", err=True)
         sys.exit(130)

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.brokers.costs import Costs
 from nnstrategies.errors import ConfigError
+from nnstrategies.features import FeatureSet, default_set
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training import RECIPES
@@ -143,9 +144,14 @@ def read_config(source: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     if path.is_file():
         text, where = path.read_text(encoding="utf-8"), str(source)
     elif str(source) in available():
-        text, where = resources.files("nnstrategies.configs").joinpath(f"{source}.yaml").read_text("utf-8"), f"{source}.yaml"
+        text, where = (
+            resources.files("nnstrategies.configs").joinpath(f"{source}.yaml").read_text("utf-8"),
+            f"{source}.yaml",
+        )
     else:
-        raise ConfigError(f"config {source}: no such file, and no config of that name; there is {', '.join(available())}")
+        raise ConfigError(
+            f"config {source}: no such file, and no config of that name; there is {', '.join(available())}"
+        )
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -252,6 +258,8 @@ def _build(cls: type, settings: Any, where: str) -> Any:
         return TypeAdapter(cls).validate_python(settings)
     except ValidationError as error:
         raise ConfigError(_message(error, where)) from None
+    except ConfigError as error:  # a settings class refused its own values
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _message(error: ValidationError, where: str) -> str:
@@ -309,14 +317,21 @@ def _plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _check_whole(config: RunConfig, where: str) -> None:
     if config.headline not in config.recipes:
-        raise ConfigError(f"{where}: headline: {config.headline!r} is no recipe; {_suggest(config.headline, config.recipes)}")
-    for name in config.inputs:
+        raise ConfigError(
+            f"{where}: headline: {config.headline!r} is no recipe; {_suggest(config.headline, config.recipes)}"
+        )
+    known = default_set() if config.features == "all" else _select(default_set(), config.features, f"{where}: features")
+    for name, features in config.inputs.items():
         if name not in config.recipes:
             raise ConfigError(f"{where}: inputs: {name!r} is no recipe; {_suggest(name, config.recipes)}")
+        _select(known, features, f"{where}: inputs.{name}")
     checks = (
         (config.window >= 1, "window: expected at least 1 session"),
         (config.workers >= 1, "workers: expected at least 1"),
-        (len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds), "seeds: expected different whole numbers"),
+        (
+            len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds),
+            "seeds: expected different whole numbers",
+        ),
         (config.label.horizon_days >= 1, "label.horizon_days: expected at least 1 session"),
         (config.evidence.refits >= 0, "evidence.refits: expected 0 or more"),
         (config.evidence.every_days >= 1, "evidence.every_days: expected at least 1 session"),
@@ -326,3 +341,10 @@ def _check_whole(config: RunConfig, where: str) -> None:
             raise ConfigError(f"{where}: {message}")
     if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:
         raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
+
+
+def _select(known: FeatureSet, names: Sequence[str], where: str) -> FeatureSet:
+    try:
+        return known.select(names)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None

@@ -31,7 +31,7 @@ class Status(IntEnum):
 class Panel:
     """Aligned market data, read-only.
 
-    fields: name -> array stored symbol-major [N, T] in its native dtype and shown as a [T, N] view. Prices are raw;
+    fields: name -> array stored symbol-major [N, T] in its native dtype, shown as a [T, N] view. Prices are raw;
         ``adj_factor`` is the backward factor (adjusted = raw x factor); ``volume`` is in shares, ``amount`` in currency.
     status: [T, N] of ``Status``.
     series: name -> [T] float64, one value a session (``benchmark`` is an index close), known at that session's close.
@@ -140,7 +140,7 @@ class Panel:
         """[T, N] True from the first to the last row of each symbol."""
         return (self.status != Status.UNLISTED) & (self.status != Status.DELISTED)
 
-    @property
+    @cached_property
     def trading(self) -> BoolArray:
         """[T, N] True where the symbol could trade at all that session."""
         return self.status == Status.TRADING
@@ -150,7 +150,9 @@ class Panel:
         try:
             return self._events[name].copy()
         except KeyError:
-            raise DataError(f"{self.name}: no event table {name!r}; it has {', '.join(self._events) or 'none'}") from None
+            raise DataError(
+                f"{self.name}: no event table {name!r}; it has {', '.join(self._events) or 'none'}"
+            ) from None
 
     @property
     def event_names(self) -> tuple[str, ...]:

@@ -14,11 +14,23 @@ class System:
 
 
 SYSTEMS = (
-    System("S1", "CNN selects, LSTM times", "Liu, Zhang, Ma 2017", "not yet: needs the CNN selector and the LSTM timer"),
-    System("S2", "CNN-LSTM portfolio", "Shen, Zhuo 2026", "in part: its base network and stops run in quickstart and csi300"),
+    System(
+        "S1", "CNN selects, LSTM times", "Liu, Zhang, Ma 2017", "not yet: needs the CNN selector and the LSTM timer"
+    ),
+    System(
+        "S2",
+        "CNN-LSTM portfolio",
+        "Shen, Zhuo 2026",
+        "in part: its base network and stops run in quickstart and csi300",
+    ),
     System("S3", "LSTM price forecaster with stops", "Ju, Shen, Ni 2024", "not yet: needs per-symbol groups"),
     System("S4", "LSTM signal filter over factors", "Wu, Tang 2021", "in part: its network and costs run in csi300"),
-    System("S5", "BP and LSTM with threshold filter", "2012-2018 study of single stocks", "not yet: needs per-symbol groups"),
+    System(
+        "S5",
+        "BP and LSTM with threshold filter",
+        "2012-2018 study of single stocks",
+        "not yet: needs per-symbol groups",
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""Shared fixtures: one torch thread, no network beyond loopback, a tiny simulated panel, the real data where present."""
+"""Shared fixtures: one torch thread, no network beyond loopback, a tiny simulated panel, real data where present."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 
-from nnstrategies.panel import Panel  # noqa: E402
+from nnstrategies.panel import Panel
 
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.causality import check_finite, replace_future
-from tests.small_samples import ALL, market_samples, samples_of
 
+from nnstrategies.predictors import score
 from nnstrategies.training import Entry, Timeline, Version
 from nnstrategies.training.walkforward import next_session
-from nnstrategies.predictors import score
+from tests.causality import check_finite, replace_future
+from tests.small_samples import ALL, market_samples, samples_of
 
 ASOF = 352
 

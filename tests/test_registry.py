@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.small_samples import ALL, LSTM, market_samples
 
 from nnstrategies.errors import RegistryError
 from nnstrategies.training import Entry, Timeline, load_version, save_version
+from tests.small_samples import ALL, LSTM, market_samples
 
 ASOF = 370
 DAY = dt.date(2020, 1, 2)

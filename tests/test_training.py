@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
-from tests.small_samples import CNN_LSTM, LSTM, market_samples
 
 from nnstrategies.errors import ConfigError, FitError, RegistryError
 from nnstrategies.training import NetworkRecipe, ProgressBar, RidgeRecipe
@@ -21,6 +20,7 @@ from nnstrategies.training.device import one_thread, reproducible, resolve_devic
 from nnstrategies.training.scaler import Scaler
 from nnstrategies.training.targets import within_date
 from nnstrategies.training.trees import export_trees, walk_trees
+from tests.small_samples import CNN_LSTM, LSTM, market_samples
 
 CPU = torch.device("cpu")
 ASOF = 370

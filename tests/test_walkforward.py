@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.small_samples import ALL, CNN_LSTM, LSTM, market_samples
 
 from nnstrategies.errors import DataError, FitError
 from nnstrategies.predictors import score
 from nnstrategies.training import Timeline, walk_forward
+from tests.small_samples import ALL, CNN_LSTM, LSTM, market_samples
 
 REFITS = [340, 360, 380]
 

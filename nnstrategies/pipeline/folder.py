@@ -42,7 +42,9 @@ class RunFolder:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise RunFolderError(f"run folder {path}: cannot be made: {error.strerror}; choose another with --runs") from None
+                raise RunFolderError(
+                    f"run folder {path}: cannot be made: {error.strerror}; choose another with --runs"
+                ) from None
             return cls(path)
         raise RunFolderError(f"run folder {root / stem}: a thousand of that name exist")
 
@@ -50,7 +52,9 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """An existing run folder; raises RunFolderError when it is none of ours."""
         if not (path / "config.yaml").is_file():
-            raise RunFolderError(f"run folder {path}: expected a folder with config.yaml, as 'nnstrategies run' writes it")
+            raise RunFolderError(
+                f"run folder {path}: expected a folder with config.yaml, as 'nnstrategies run' writes it"
+            )
         return cls(path)
 
     @classmethod
@@ -90,7 +94,9 @@ class RunFolder:
         try:
             return pd.read_parquet(self.path / f"{name}.parquet")
         except FileNotFoundError:
-            raise RunFolderError(f"run folder {self.path}: {name}.parquet is missing; the run did not get that far") from None
+            raise RunFolderError(
+                f"run folder {self.path}: {name}.parquet is missing; the run did not get that far"
+            ) from None
 
 
 @contextmanager
@@ -101,7 +107,9 @@ def _whole(target: Path) -> Iterator[Path]:
         yield beside
         os.replace(beside, target)
     except OSError as error:
-        raise RunFolderError(f"{target}: cannot be written: {error.strerror}; free some space or mend the folder") from None
+        raise RunFolderError(
+            f"{target}: cannot be written: {error.strerror}; free some space or mend the folder"
+        ) from None
     finally:
         beside.unlink(missing_ok=True)
 

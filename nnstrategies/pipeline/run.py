@@ -67,7 +67,9 @@ class Run:
         whole, chosen = self.samples.features, self.feature_set.select(self.config.inputs[recipe])
         columns = [whole.names.index(name) for name in chosen.names]
         values = np.ascontiguousarray(whole.values[:, :, columns])  # [N, T, F] -> [N, T, F']
-        return replace(self.samples, features=Features(whole.sessions, whole.symbols, chosen.names, values, chosen.hash))
+        return replace(
+            self.samples, features=Features(whole.sessions, whole.symbols, chosen.names, values, chosen.hash)
+        )
 
     @cached_property
     def test_rows(self) -> tuple[int, int]:

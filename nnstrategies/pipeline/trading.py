@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +65,11 @@ def load_strategy(where: str) -> type[RebalanceStrategy]:
         raise ConfigError(f"--strategy {where}: expected FILE.py:CLASS, such as my_strategy.py:LowVolatility")
     if not Path(path).is_file():
         raise ConfigError(f"--strategy {where}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    spec = importlib.util.spec_from_file_location(f"own_strategy_{Path(path).stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # backtrader looks a strategy's module up by name
     try:
         spec.loader.exec_module(module)
     except Exception as error:

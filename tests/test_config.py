@@ -1,0 +1,113 @@
+"""Configs: what ships parses, what is resolved parses again to the same, and every mistake is named."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+
+from nnstrategies.config import RunConfig, available, parse, read_config, to_tree
+from nnstrategies.errors import ConfigError
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "data": {"source": "simulated", "symbols": 20, "members": 12, "sessions": 300},
+    "walk_forward": {"first_test": "2016-01-04"},
+    "recipes": {"ridge": {"kind": "ridge"}, "net": {"kind": "network", "model": "lstm", "settings": {"hidden": 8}}},
+    "headline": "net",
+}
+
+
+def small(**changes: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(SMALL), **changes}
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_config_that_ships_parses_and_its_resolved_form_is_the_same_config(name):
+    config = read_config(name)
+    assert parse(yaml.safe_load(yaml.safe_dump(to_tree(config))), name) == config
+
+
+def test_the_defaults_of_a_network_are_the_papers():
+    recipe = parse(small(), "x").recipes["net"]
+    assert (recipe.name, recipe.model, recipe.epochs, recipe.batch, recipe.patience) == ("net", "lstm", 200, 64, 10)
+
+
+def test_a_config_is_frozen():
+    config = parse(small(), "x")
+    with pytest.raises(AttributeError):
+        config.window = 3  # type: ignore[misc]
+
+
+def test_overrides_reach_into_sections_and_keep_their_types():
+    config = read_config(
+        "quickstart", ["costs.fee_bps=5", "recipes.lstm.epochs=2", "seeds=[4, 5]", "strategy.stop=null"]
+    )
+    assert config.costs.fee_bps == 5
+    assert config.recipes["lstm"].epochs == 2
+    assert config.seeds == (4, 5)
+    assert config.strategy.stop is None
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    tree = small()
+    *parents, last = path.split(".")
+    node = tree
+    for parent in parents:
+        node = node.setdefault(parent, {})
+    node[last] = value
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        (changed("windw", 3), r"x\.windw: unknown key; did you mean 'window'\?"),
+        (changed("costs.fee_bp", 3), r"x: costs\.fee_bp: unknown key; did you mean 'fee_bps'\?"),
+        (changed("recipes.net.epoch", 3), r"x: recipes\.net\.epoch: unknown key; did you mean 'epochs'\?"),
+        (changed("strategy.stop.bas", 0.1), r"x: strategy\.stop\.bas: unknown key; did you mean 'base'\?"),
+        (changed("data.source", "simulate"), r"x: data\.source: unknown source 'simulate'; did you mean 'simulated'\?"),
+        (changed("data.members", 99), r"x: data.*members: expected at most symbols = 20, got 99"),
+        (changed("recipes.net.model", "lstn"), r"x: recipes\.net.*'lstn'.*did you mean 'lstm'\?"),
+        (
+            changed("recipes.net.settings", {"hiden": 3}),
+            r"x: recipes\.net.*unknown setting 'hiden'.*did you mean 'hidden'\?",
+        ),
+        (changed("recipes.net.epochs", "many"), r"x: recipes\.net\.epochs: .*valid integer.*got 'many'"),
+        (changed("headline", "nett"), r"x: headline: 'nett' is no recipe; did you mean 'net'\?"),
+        (changed("inputs", {"rige": ["ret_1"]}), r"x: inputs: 'rige' is no recipe; did you mean 'ridge'\?"),
+        (changed("seeds", [1, 1]), r"x: seeds: expected different whole numbers"),
+        (changed("window", 0), r"x: window: expected at least 1 session"),
+        (changed("label.kind", "updown"), r"x: label\.kind: .*'up_down'.*got 'updown'"),
+        (changed("walk_forward.last_test", "2015-06-01"), r"x: walk_forward: last_test lies before first_test"),
+        ({k: v for k, v in SMALL.items() if k != "headline"}, r"x: headline: is needed and missing"),
+        (changed("walk_forward", {}), r"x: walk_forward\.first_test: is needed and missing"),
+        (changed("recipes", {}), r"x: recipes: expected at least one named recipe"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_its_mend(tree, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(tree, "x")
+
+
+def test_files_and_overrides_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"config nowhere: no such file, and no config of that name; there is csi300, quickstart"
+    ):
+        read_config("nowhere")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: [1", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"broken\.yaml: not valid YAML"):
+        read_config(broken)
+    with pytest.raises(ConfigError, match=r"--set fee: expected key=value"):
+        read_config("quickstart", ["fee"])
+    with pytest.raises(ConfigError, match=r"--set window\.x=1: window is a value, not a section"):
+        read_config("quickstart", ["window.x=1"])
+
+
+def test_a_config_names_no_class_and_no_module():
+    """YAML chooses among what ships; code of one's own comes in by --strategy or from Python."""
+    assert all(not isinstance(value, type) for value in vars(read_config("quickstart")).values())
+    assert set(RunConfig.__dataclass_fields__) >= {"data", "recipes", "strategy"}

@@ -1,0 +1,78 @@
+"""README and docs: their code runs, their commands exist, their links lead somewhere, their configs parse."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from nnstrategies.cli import app
+from nnstrategies.config import parse
+from nnstrategies.pipeline.trading import load_strategy
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_strategy_of_the_readme_trades_in_under_ten_lines(tmp_path, tiny_panel):
+    from nnstrategies.backtest import backtest
+
+    (code,) = blocks(README, "python")
+    assert len([line for line in code.splitlines() if line.strip()]) < 10
+    (tmp_path / "my_strategy.py").write_text(code, encoding="utf-8")
+    own = load_strategy(f"{tmp_path}/my_strategy.py:CalmFirst")
+    result = backtest(tiny_panel, own, None, cash=1e7)
+    assert len(result.frames()["fills"]) > 20
+
+
+def test_the_example_runs_as_a_program():
+    done = subprocess.run(
+        [sys.executable, "examples/own_strategy.py"],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "final value" in done.stdout
+
+
+def test_the_configs_of_readme_and_docs_parse():
+    for text in (README, (ROOT / "docs" / "config.md").read_text(encoding="utf-8")):
+        (block,) = blocks(text, "yaml")
+        assert parse(yaml.safe_load(block), "docs").name == "my_run"
+
+
+def test_the_commands_of_the_readme_exist():
+    lines = [line.split("#")[0].strip() for block in blocks(README, "bash") for line in block.splitlines()]
+    ours = [line.split()[1:] for line in lines if re.match(r"(\.venv/bin/)?nnstrategies ", line)]
+    makes = [line.split()[1] for line in lines if line.startswith("make ")]
+    assert makes == ["run", "test"]
+    targets = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(re.search(rf"^{name}:", targets, flags=re.MULTILINE) for name in makes)
+    assert len(ours) >= 3
+    for words in ours:
+        named = words[: 2 if words[0] == "data" else 1]
+        assert CliRunner().invoke(app, [*named, "--help"]).exit_code == 0, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} -> {target}"
+
+
+def test_every_page_of_the_docs_is_reached_from_the_readme():
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"docs/{page.name}" in README, page.name
