@@ -31,14 +31,25 @@ def evidence_table(evidence: dict[str, Any]) -> list[str]:
 
 def portfolio_table(metrics: dict[str, dict[str, Any]]) -> list[str]:
     names = [name for name in metrics if "/" not in name]
-    head = ["annual return, %", "volatility, %", "max drawdown, %", "tracking error, %", "Sharpe", "IR", "alpha", "beta"]
+    head = [
+        "annual return, %",
+        "volatility, %",
+        "max drawdown, %",
+        "tracking error, %",
+        "Sharpe",
+        "IR",
+        "alpha",
+        "beta",
+    ]
     lines = ["| portfolio | " + " | ".join(head) + " |", "|" + "---|" * (len(head) + 1)]
     for name in names:
         seeds = [key for key in metrics if key.startswith(f"{name}/")]
         for label, keys in ((name, [name]), (f"{name}, single seeds", seeds)):
             if keys:
                 cells = [
-                    "–" if any(metrics[key][item] is None for key in keys) else spread([metrics[key][item] for key in keys], item in PERCENT)
+                    "–"
+                    if any(metrics[key][item] is None for key in keys)
+                    else spread([metrics[key][item] for key in keys], item in PERCENT)
                     for item in (*PERCENT, *PLAIN)
                 ]
                 lines.append(f"| {label} | " + " | ".join(cells) + " |")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +16,7 @@ from nnstrategies.errors import NNStrategiesError
 
 if TYPE_CHECKING:
     from nnstrategies.config import RunConfig
+    from nnstrategies.pipeline import Run
 
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected error, 2 config or usage, 3 data, 4 a model cannot be fitted, 5 stored model, "
@@ -39,7 +42,7 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as costs.fee_bps=5. May be repeated."),
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
-Run = Annotated[Path | None, typer.Argument(help="A run folder; the newest below --runs when left out.")]
+RunPath = Annotated[Path | None, typer.Argument(help="A run folder; the newest below --runs when left out.")]
 RUNS = Path("runs")
 
 
@@ -66,6 +69,16 @@ def _config(name: str, overrides: list[str] | None) -> RunConfig:
     return read_config(name, overrides or [])
 
 
+@contextmanager
+def _resumable(run: Run) -> Iterator[None]:
+    """After Ctrl-C, say how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.secho(f"interrupted; 'nnstrategies run --resume {run.folder.path}' goes on from here", err=True)
+        raise typer.Exit(130) from None
+
+
 @app.command()
 def run(
     config: Config = "quickstart",
@@ -82,9 +95,10 @@ def run(
         folder = pipeline.reopen(resume)
     else:
         folder = pipeline.start(_config(config, overrides), runs)
-    pipeline.train(folder)
-    pipeline.trade(folder)
-    pipeline.report(folder)
+    with _resumable(folder):
+        pipeline.train(folder)
+        pipeline.trade(folder)
+        pipeline.report(folder)
 
 
 @app.command()
@@ -92,12 +106,14 @@ def train(config: Config = "quickstart", overrides: Set = None, runs: Runs = RUN
     """Fit every recipe over the walk-forward, score the test span, weigh the evidence. Makes a run folder."""
     from nnstrategies import pipeline
 
-    pipeline.train(pipeline.start(_config(config, overrides), runs))
+    folder = pipeline.start(_config(config, overrides), runs)
+    with _resumable(folder):
+        pipeline.train(folder)
 
 
 @app.command()
 def backtest(
-    run_folder: Run = None,
+    run_folder: RunPath = None,
     runs: Runs = RUNS,
     strategy: Annotated[
         str | None,
@@ -115,7 +131,7 @@ def backtest(
 
 
 @app.command()
-def report(run_folder: Run = None, runs: Runs = RUNS) -> None:
+def report(run_folder: RunPath = None, runs: Runs = RUNS) -> None:
     """Rebuild report.html and metrics.json from a run folder alone."""
     from nnstrategies import pipeline
 
@@ -153,9 +169,6 @@ def main() -> None:
         said = f"unexpected {type(error).__name__}: {error}; 'nnstrategies --debug COMMAND' shows where"
         typer.secho(said, fg=typer.colors.RED, err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.secho("interrupted; 'nnstrategies run --resume RUN_FOLDER' goes on from here", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

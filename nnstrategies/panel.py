@@ -32,11 +32,11 @@ class Panel:
     """Aligned market data, read-only.
 
     fields: name -> array stored symbol-major [N, T] in its native dtype, shown as a [T, N] view. Prices are raw;
-        ``adj_factor`` is the backward factor (adjusted = raw x factor); ``volume`` is in shares, ``amount`` in currency.
+        ``adj_factor`` is the backward factor (adjusted = raw x factor); ``volume`` is in shares, ``amount`` in money.
     status: [T, N] of ``Status``.
     series: name -> [T] float64, one value a session (``benchmark`` is an index close), known at that session's close.
     events: name -> table with a ``known_at`` date (and usually ``symbol``); a row counts from the first session on or
-        after ``known_at``. ``membership`` has columns symbol, known_at, member (bool); ``actions`` has symbol, known_at,
+        after ``known_at``. ``membership`` has columns symbol, known_at, member (bool); ``actions`` symbol, known_at,
         ex_date, cash (per share held before), ratio (shares after per share before); ``fundamentals`` has symbol,
         known_at, period_end and one column per item.
 

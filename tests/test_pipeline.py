@@ -135,6 +135,27 @@ def test_a_killed_run_goes_on_where_it_stopped_and_ends_in_the_same_bytes(finish
         assert (run / f"{name}.parquet").read_bytes() == (finished / f"{name}.parquet").read_bytes(), name
 
 
+def test_ctrl_c_leaves_a_run_that_says_how_to_go_on(tmp_path):
+    write_config(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnstrategies.cli", "run", "tiny.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/*/truth.json")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 130
+    assert f"nnstrategies run --resume {only_run(tmp_path / 'runs').relative_to(tmp_path)}" in said
+    assert "Traceback" not in said
+
+
 def test_the_report_is_rebuilt_from_the_folder_alone(finished, tmp_path):
     copy = tmp_path / finished.name
     shutil.copytree(finished, copy)

@@ -21,8 +21,16 @@ import nnstrategies
 from nnstrategies.errors import RunFolderError
 
 PACKAGES = (
-    "backtrader", "torch", "pandas", "numpy", "TA-Lib", "scikit-learn", "scipy", "empyrical-reloaded", "pyfolio-reloaded",
-)  # fmt: skip
+    "backtrader",
+    "torch",
+    "pandas",
+    "numpy",
+    "TA-Lib",
+    "scikit-learn",
+    "scipy",
+    "empyrical-reloaded",
+    "pyfolio-reloaded",
+)
 
 
 class RunFolder:

@@ -16,7 +16,7 @@ from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
 from nnstrategies.predictors import score
 from nnstrategies.splits import refit_rows
-from nnstrategies.training import MomentumRecipe, NetworkRecipe, ProgressBar, Recipe, Timeline, save_version
+from nnstrategies.training import MomentumRecipe, NetworkRecipe, ProgressBar, Recipe, Tick, Timeline, save_version
 from nnstrategies.training.walkforward import chain, needs_gpu, on_device, run_jobs
 from nnstrategies.typing import Float32Array, IntArray
 
@@ -65,12 +65,22 @@ def _train_recipe(run: Run, name: str) -> None:
         seed = NULL_SEED + number - len(seeds)
         plain = replace(recipe, checkpoints=None) if isinstance(recipe, NetworkRecipe) else recipe
         timeline = chain(shuffled(samples, seed), calendar, plain, seed, refits, warm)
-        return mean_rank_ic(score(samples, timeline, judged).column(), samples, judged)
+        value = mean_rank_ic(score(samples, timeline, judged).column(), samples, judged)
+        if progress:
+            progress(_null_tick(run, name, number - len(seeds), null))
+        return value
 
     with ProgressBar(console) as bar:
         done = run_jobs(job, len(seeds) + null, 1 if needs_gpu(recipe) else config.workers, bar)
     fitted = dict(zip(seeds, done[: len(seeds)], strict=True))
     _write_part(run, name, fitted, done[len(seeds) :], judged)
+
+
+def _null_tick(run: Run, name: str, number: int, count: int) -> Tick:
+    """One more refit of the null is done; they end nearly in order."""
+    last = run.panel.sessions[run.test_rows[1]].item()
+    note = f"refits on shuffled labels {number + 1}/{count}"
+    return Tick(f"{name} null", 0, last, 0, 0, 1.0, 0.0, None, 0.0, number, count, note)
 
 
 def _placed(run: Run, recipe: Recipe) -> Recipe:

@@ -31,6 +31,7 @@ class Tick:
     seconds_left: float
     fit: int = 0
     fits: int = 1
+    note: str = ""  # shown instead of the loss
 
 
 class Progress(Protocol):
@@ -66,8 +67,10 @@ class ProgressBar:
     def __call__(self, tick: Tick) -> None:
         key = (tick.recipe, tick.seed)
         if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(f"{tick.recipe} seed {tick.seed}", total=1.0, loss="")
-        loss = f"{tick.asof} epoch {tick.epoch}/{tick.epochs} loss {tick.loss:.4f}"
-        if tick.valid is not None:
+            self._tasks[key] = self._bars.add_task(
+                tick.recipe if tick.note else tick.recipe if tick.note else f"{tick.recipe} seed {tick.seed}", total=1.0, loss=""
+            )
+        loss = tick.note or f"{tick.asof} epoch {tick.epoch}/{tick.epochs} loss {tick.loss:.4f}"
+        if tick.valid is not None and not tick.note:
             loss += f" valid {tick.valid:.4f}"
         self._bars.update(self._tasks[key], completed=(tick.fit + tick.done) / tick.fits, loss=loss)

@@ -6,9 +6,13 @@ import dataclasses
 import datetime as dt
 import multiprocessing
 import queue
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from typing import Any
@@ -17,7 +21,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from nnstrategies.calendar import Calendar
-from nnstrategies.errors import DataError
+from nnstrategies.errors import DataError, FitError
 from nnstrategies.samples import Samples
 from nnstrategies.training.device import resolve_device
 from nnstrategies.training.progress import Progress, Tick
@@ -107,13 +111,39 @@ def run_jobs(job: Job, count: int, workers: int, progress: Progress | None = Non
     ticks: Queue[Tick] | None = context.Queue() if progress else None
     pool = ProcessPoolExecutor(min(workers, count), context, _begin, (job, ticks))
     try:
-        futures = [pool.submit(_run, number) for number in range(count)]
+        with _interrupt_held_back():
+            futures = [pool.submit(_run, number) for number in range(count)]
         for tick in _while_running(futures, ticks):
             if progress:
                 progress(tick)
         return [future.result() for future in futures]
+    except KeyboardInterrupt:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    except BrokenProcessPool:
+        raise FitError(
+            f"a worker process died before its fit was done, most often because memory ran out for {workers} workers; "
+            f"run with fewer, such as --set workers=1"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[None]:
+    """Raise a Ctrl-C after the block: inside Python's own fork hooks it would be lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if seen:
+        raise KeyboardInterrupt
 
 
 @dataclass
@@ -146,6 +176,7 @@ _worker: dict[str, Any] = {}  # what a forked process inherits: functions and ar
 
 
 def _begin(job: Job, ticks: Queue[Tick] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a worker ends at Ctrl-C without a word; the parent speaks
     torch.set_num_threads(1)
     threadpool_limits(1)
     _worker["job"] = job
