@@ -1,4 +1,4 @@
-"""Print a run folder's figures as the Markdown tables of docs/results.md: python benchmarks/results_table.py RUN_FOLDER."""
+"""Print a run folder's figures as the tables of docs/results.md: python benchmarks/results_table.py RUN_FOLDER."""
 
 from __future__ import annotations
 

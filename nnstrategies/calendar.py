@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ import pandas as pd
 from nnstrategies.errors import DataError
 from nnstrategies.typing import BoolArray, DateArray, IntArray
 
-DateLike = str | np.datetime64 | pd.Timestamp
+DateLike = str | dt.date | np.datetime64 | pd.Timestamp
 
 
 def to_day(date: DateLike) -> np.datetime64:

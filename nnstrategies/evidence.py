@@ -102,7 +102,7 @@ def null_rank_ics(
     progress: Progress | None = None,
     device: str | None = None,
 ) -> list[float]:
-    """Mean rank IC over ``rows`` of ``count`` walk-forwards, each on labels shuffled anew and judged on the true returns.
+    """Mean rank IC over ``rows`` of ``count`` walk-forwards, each on newly shuffled labels, judged on the true returns.
 
     Refit b uses the shuffle and the model seed (seed, b); workers > 1 gives the same values. Compare it with the
     observed mean rank IC over the same rows of ONE seed or with the mean over seeds: the latter varies less under the
@@ -123,9 +123,9 @@ def null_rank_ics(
 class Evidence:
     """What a recipe's scores achieved out of sample, and what chance would have.
 
-    rank_ic, ic: mean over dates and seeds. rank_ic_std_dates: standard deviation over dates, mean over seeds. seeds: seed
-    -> mean rank IC. seed_spread: standard deviation over seeds (0 for one). null: mean rank IC of each shuffled refit,
-    over ``null_rows`` dates; ``null_observed`` is the recipe's own over the same dates, which p_value compares with it.
+    rank_ic, ic: mean over dates and seeds. rank_ic_std_dates: standard deviation over dates, mean over seeds. seeds:
+    seed -> mean rank IC. seed_spread: standard deviation over seeds (0 for one). null: mean rank IC of each shuffled
+    refit, over ``null_rows`` dates; ``null_observed`` is the recipe's own over the same dates, what p_value compares.
     """
 
     rank_ic: float

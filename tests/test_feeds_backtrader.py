@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Any
 
@@ -153,13 +152,3 @@ def test_errors_name_the_symbol_or_field() -> None:
         add_panel(cerebro, panel, fields=["close"])
     with pytest.raises(DataError, match="panel: expected a Panel, got NoneType"):
         PanelData(symbol="S0")
-
-
-def test_300_feeds_of_2500_sessions_are_built_and_filled_within_two_seconds() -> None:
-    panel, cerebro = make_panel(2500, 300), bt.Cerebro(stdstats=False)
-    began = time.process_time()
-    for feed in add_panel(cerebro, panel):
-        feed.setenvironment(cerebro)
-        feed._start()
-        feed.preload()
-    assert time.process_time() - began < 2.0

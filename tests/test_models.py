@@ -71,4 +71,4 @@ def test_every_model_learns_which_of_two_days_was_higher():
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        assert float(loss) < 0.4, name
+        assert loss.item() < 0.4, name

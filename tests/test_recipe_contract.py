@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,11 +69,9 @@ def test_a_cut_panel_gives_the_same_version_as_the_whole(name):
 @pytest.mark.parametrize("name", [n for n in ALL if n != "momentum"])
 def test_training_labels_end_before_asof_and_moving_the_last_known_one_matters(name):
     """The check above would hold for a recipe that ignores its labels: this one would not."""
-    panel, samples = market_samples()
+    samples = market_samples()[1]
     t, n = samples.upto(ASOF).rows(0, ASOF - 41, ASOF - 41)
     assert (samples.labels.end[t, n] <= ASOF).all()
-    from dataclasses import replace
-
     values, returns = samples.labels.values.copy(), samples.labels.returns.copy()
     values[t[-60:], n[-60:]] = 2 - values[t[-60:], n[-60:]]
     returns[t[-60:], n[-60:]] *= -1

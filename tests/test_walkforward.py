@@ -67,7 +67,7 @@ def test_refit_rows_must_rise():
 
 
 def test_a_worse_candidate_is_not_promoted():
-    panel, samples = market_samples()
+    samples = market_samples()[1]
     good = replace(LSTM, epochs=6).fit(samples, 340, seed=1)
     ruined = replace(LSTM, epochs=1, lr=3.0, clip_norm=100.0)
     assert ruined.fit(samples, 360, seed=1, incumbent=good) is good

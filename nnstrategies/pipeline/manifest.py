@@ -44,6 +44,6 @@ def write_manifest(run: Run) -> None:
         "costs": {"fee_bps": config.costs.fee_bps, "slippage_bps": config.costs.slippage_bps},
         "device": str(resolve_device(config.device)),
         "seconds": seconds,
-        "cautions": [PRICE_INDEX, *([SIMULATED] if simulated else []), IN_COMMON],
+        "cautions": [PRICE_INDEX, *([SIMULATED] if simulated else []), *run.market.cautions, IN_COMMON],
     }
     run.folder.write_json("manifest.json", manifest)

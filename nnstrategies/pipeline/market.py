@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nnstrategies.config import ChinaTables, FileTables, RunConfig
+from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.china import load_china
 from nnstrategies.feeds.files import load_files
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
@@ -14,12 +15,16 @@ from nnstrategies.panel import Panel
 
 @dataclass(frozen=True)
 class Market:
-    """``findings``: printed lines of the loading checks. ``truth``: None unless the market is simulated."""
+    """findings: printed lines of the loading checks. cautions: those of them that bear on every result.
+
+    truth: None unless the market is simulated.
+    """
 
     panel: Panel
     source: str
     benchmark: str
-    findings: tuple[str, ...]
+    findings: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     truth: Truth | None = None
 
 
@@ -28,10 +33,10 @@ def load_market(config: RunConfig) -> Market:
     data = config.data
     if isinstance(data, SimulatedMarket):
         panel, truth = simulate(data)
-        return Market(panel, "simulated", "members' index (simulated)", (), truth)
+        return Market(panel, "simulated", "members' index (simulated)", truth=truth)
     if isinstance(data, ChinaTables):
         panel, report = load_china(data.folder, data.start, data.end, data.index)
-        return Market(panel, "China A-share tables", data.index, tuple(report.lines()))
+        return Market(panel, "China A-share tables", data.index, tuple(report.lines()), _survivorship(report))
     assert isinstance(data, FileTables)
     panel, report = load_files(
         data.prices,
@@ -44,3 +49,9 @@ def load_market(config: RunConfig) -> Market:
         name=config.name,
     )
     return Market(panel, "files", data.benchmark or "none", tuple(report.lines()))
+
+
+def _survivorship(report: LoadReport) -> tuple[str, ...]:
+    """What the loading found about stocks that are missing because they did not survive."""
+    found = [problem for problem in report.cautions if problem.kind.startswith("survivorship")]
+    return tuple(f"{p.kind[0].upper()}{p.kind[1:]}: {p.count:,} (first: {p.example})." for p in found)

@@ -114,7 +114,7 @@ def _portfolios(run: Run) -> dict[str, Scores]:
         rows = table[table["recipe"] == recipe]
         if rows.empty:
             raise DataError(f"scores: {recipe} has none in {run.folder.path}; train it again")
-        by_seed = {int(seed): _scores(run, part) for seed, part in rows.groupby("seed", sort=True)}
+        by_seed = {int(seed): _scores(run, rows[rows["seed"] == seed]) for seed in sorted(rows["seed"].unique())}
         portfolios[recipe] = _mean(list(by_seed.values()))
         if len(by_seed) > 1:
             portfolios |= {f"{recipe}/{seed}": one for seed, one in by_seed.items()}
@@ -132,7 +132,7 @@ def _scores(run: Run, rows: pd.DataFrame) -> Scores:
 
 
 def _mean(scores: list[Scores]) -> Scores:
-    values = np.mean([one.values for one in scores], axis=0, dtype=np.float64).astype(np.float32)
+    values = np.stack([one.values for one in scores]).mean(axis=0, dtype=np.float64).astype(np.float32)
     return dataclasses.replace(scores[0], values=values)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from nnstrategies.predictors import score
 from nnstrategies.splits import refit_rows
 from nnstrategies.training import MomentumRecipe, NetworkRecipe, ProgressBar, Recipe, Tick, Timeline, save_version
 from nnstrategies.training.walkforward import chain, needs_gpu, on_device, run_jobs
-from nnstrategies.typing import Float32Array, IntArray
+from nnstrategies.typing import AnyArray, Float32Array
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def _train_recipe(run: Run, name: str) -> None:
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
     samples, calendar = run.samples_of(name), run.panel.calendar
     refits = refit_rows(calendar, first, last, config.walk_forward.refit)
-    judged = _judged_rows(run)
+    judged = range(first, last + 1, config.evidence.every_days)  # rows on which information coefficients are measured
     warm = config.walk_forward.warm
     null = 0 if isinstance(recipe, MomentumRecipe) else config.evidence.refits  # a fixed rule sees no label to shuffle
 
@@ -90,13 +90,7 @@ def _placed(run: Run, recipe: Recipe) -> Recipe:
     return replace(recipe, checkpoints=str(run.folder.path / "checkpoints" / recipe.name))
 
 
-def _judged_rows(run: Run) -> IntArray:
-    """Rows of the test on which information coefficients are measured."""
-    first, last = run.test_rows
-    return np.arange(first, last + 1, run.config.evidence.every_days)
-
-
-def _write_part(run: Run, name: str, fitted: dict[int, Fitted], null: list[float], judged: IntArray) -> None:
+def _write_part(run: Run, name: str, fitted: dict[int, Fitted], null: list[float], judged: Sequence[int]) -> None:
     """Everything one recipe contributes, its JSON last: its presence says that the part is complete."""
     folder, samples = run.folder, run.samples
     (folder.path / "parts").mkdir(exist_ok=True)
@@ -141,19 +135,20 @@ def _score_frame(run: Run, name: str, seed: int, values: Float32Array) -> pd.Dat
     return pd.DataFrame(columns).astype({"recipe": "str"})
 
 
-def _ic_frame(run: Run, name: str, seed: int, values: Float32Array, judged: IntArray) -> pd.DataFrame:
-    returns, mask = run.samples.labels.returns[judged], run.samples.mask[judged]
+def _ic_frame(run: Run, name: str, seed: int, values: Float32Array, judged: Sequence[int]) -> pd.DataFrame:
+    rows = np.asarray(judged)
+    returns, mask = run.samples.labels.returns[rows], run.samples.mask[rows]
     columns = {
-        "date": _dates(run, judged),
+        "date": _dates(run, rows),
         "recipe": name,
         "seed": seed,
-        "ic": ic(values[judged], returns, mask),
-        "rank_ic": rank_ic(values[judged], returns, mask),
+        "ic": ic(values[rows], returns, mask),
+        "rank_ic": rank_ic(values[rows], returns, mask),
     }
     return pd.DataFrame(columns).astype({"recipe": "str"}).dropna()
 
 
-def _dates(run: Run, rows: IntArray) -> Any:
+def _dates(run: Run, rows: AnyArray) -> Any:
     return run.panel.sessions[rows].astype("datetime64[s]")
 
 

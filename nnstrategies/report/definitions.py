@@ -187,7 +187,7 @@ EVIDENCE: tuple[tuple[str, str], ...] = (
 )
 
 BASELINES: dict[str, tuple[str, str]] = {
-    "momentum": ("Momentum", "score without training: past return"),
+    "momentum": ("Momentum", "score without training: past return; after costs"),
     "equal_weight": ("Equal weight", "all members, monthly, dividends included, no costs"),
     "benchmark": ("Benchmark", "price index: dividends excluded, no costs"),
 }

@@ -68,7 +68,9 @@ class ProgressBar:
         key = (tick.recipe, tick.seed)
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(
-                tick.recipe if tick.note else tick.recipe if tick.note else f"{tick.recipe} seed {tick.seed}", total=1.0, loss=""
+                tick.recipe if tick.note else tick.recipe if tick.note else f"{tick.recipe} seed {tick.seed}",
+                total=1.0,
+                loss="",
             )
         loss = tick.note or f"{tick.asof} epoch {tick.epoch}/{tick.epochs} loss {tick.loss:.4f}"
         if tick.valid is not None and not tick.note:

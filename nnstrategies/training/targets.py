@@ -19,11 +19,11 @@ def within_date(values: AnyArray, t: IntArray, how: Target) -> Float32Array:
     of a uniform distribution), so that no outlier counts for more than its place. 0 for a date of equal values.
     """
     out = np.zeros(len(values), dtype=np.float64)
-    starts = np.flatnonzero(np.r_[True, np.diff(t) != 0]) if len(t) else []
-    for first, last in zip(starts, [*starts[1:], len(t)], strict=True):
+    bounds = np.r_[0, np.flatnonzero(np.diff(t)) + 1, len(t)]
+    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
         date = np.asarray(values[first:last], dtype=np.float64)
-        if how == "rank":
+        if how == "rank" and len(date):
             out[first:last] = ((rankdata(date) - 0.5) / len(date) - 0.5) * np.sqrt(12.0)
-        elif (std := date.std()) > 0:
+        elif len(date) and (std := date.std()) > 0:
             out[first:last] = (date - date.mean()) / std
     return out.astype(np.float32)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from nnstrategies.calendar import DateLike, to_day
 from nnstrategies.errors import RegistryError
 from nnstrategies.training.version import Version
@@ -56,7 +58,7 @@ class Timeline:
 
     def at(self, date: DateLike | dt.date) -> Version | None:
         """The version in force on ``date``, None before the first."""
-        day = to_day(date).item()  # type: ignore[arg-type]
+        day = pd.Timestamp(to_day(date)).date()
         found = None
         for entry in self._entries:
             if entry.effective_from > day:
