@@ -22,10 +22,18 @@ from nnstrategies.training import NetworkRecipe, Recipe, RidgeRecipe, walk_forwa
 from tests.small_samples import market_samples
 
 TINY_LSTM = NetworkRecipe(
-    "tiny", "lstm", {"hidden": 4, "layers": 1, "dropout": 0.0}, epochs=2, batch=256, lr=0.02, stride_days=5, valid_days=0,
+    "tiny",
+    "lstm",
+    {"hidden": 4, "layers": 1, "dropout": 0.0},
+    epochs=2,
+    batch=256,
+    lr=0.02,
+    stride_days=5,
+    valid_days=0,
     device="cpu",
-)  # fmt: skip
+)
 SEEDS, REFITS = 40, 19
+NAMES = ("ret_1", "ret_5", "ret_10", "gap_1", "intraday_1", "volatility_20", "volume_surprise_1", "volume_position_20")
 
 
 @given(st.integers(3, 12), st.integers(0, 2**31), st.booleans())
@@ -107,27 +115,35 @@ def test_the_summary_is_plain_json_with_its_figures():
 
 @dataclass(frozen=True)
 class Trial:
+    """A small market and one refit; only the procedure is under test."""
+
     panel: Panel
     samples: Samples
+    refit: int
 
     def p(self, recipe: Recipe, seed: int) -> float:
-        rows = range(140, self.samples.T - 6, 5)
+        rows = range(self.refit + 1, self.samples.T - 6, 5)
         calendar = self.panel.calendar
-        timeline = walk_forward(self.samples, calendar, recipe, (seed,), [139])[seed]
+        timeline = walk_forward(self.samples, calendar, recipe, (seed,), [self.refit])[seed]
         observed = mean_rank_ic(score(self.samples, timeline, rows).column(), self.samples, rows)
-        null = null_rank_ics(self.samples, calendar, recipe, [139], rows, REFITS, seed=seed)
+        null = null_rank_ics(self.samples, calendar, recipe, [self.refit], rows, REFITS, seed=seed)
         return p_value(observed, null)
 
 
-def trial(seed: int, signal: bool) -> Trial:
-    """A market of 20 members and a year; two features, since only the procedure is under test."""
-    panel = simulate(
-        SimulatedMarket(
-            symbols=20, members=20, sessions=240, seed=500 + seed, signal=signal, late_listings=0.0, linear=0.3
-        )
-    )[0]
-    features = default_set().select(["ret_1", "ret_5", "volume_surprise_1", "volatility_20"])(panel)
-    return Trial(panel, Samples.build(panel, features, forward_return(panel, 5), window=5))
+def trial(seed: int, signal: bool, symbols: int = 20, sessions: int = 240, linear: float = 0.07) -> Trial:
+    market = SimulatedMarket(
+        symbols=symbols,
+        members=symbols,
+        sessions=sessions,
+        seed=500 + seed,
+        signal=signal,
+        late_listings=0.0,
+        linear=linear,
+    )
+    panel = simulate(market)[0]
+    features = default_set().select(NAMES)(panel)
+    samples = Samples.build(panel, features, forward_return(panel, 5), window=5)
+    return Trial(panel, samples, refit=sessions - 100)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +151,6 @@ def without_signal() -> list[Trial]:
     return [trial(seed, signal=False) for seed in range(SEEDS)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [RidgeRecipe(stride_days=5), TINY_LSTM], ids=["ridge", "lstm"])
 def test_without_a_signal_rejections_at_5_percent_are_chance(without_signal, recipe):
     rejections = sum(one.p(recipe, seed) <= 0.05 for seed, one in enumerate(without_signal))
@@ -146,4 +161,5 @@ def test_without_a_signal_rejections_at_5_percent_are_chance(without_signal, rec
 
 @pytest.mark.parametrize("recipe", [RidgeRecipe(stride_days=5), TINY_LSTM], ids=["ridge", "lstm"])
 def test_with_a_strong_signal_the_null_is_rejected(recipe):
-    assert sum(trial(seed, signal=True).p(recipe, seed) <= 0.05 for seed in range(5)) >= 4
+    trials = [trial(seed, signal=True, symbols=40, sessions=320, linear=0.3) for seed in range(5)]
+    assert sum(one.p(recipe, seed) <= 0.05 for seed, one in enumerate(trials)) >= 4

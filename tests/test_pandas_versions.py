@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +16,13 @@ def test_the_simulated_market_is_the_same_under_every_supported_pandas():
     panel, _ = simulate(SimulatedMarket(symbols=12, sessions=120, members=8, seed=5))
     values = np.concatenate([np.nan_to_num(panel[name]).ravel() for name in ("close", "volume", "adj_factor")])
     assert f"{values.sum():.6e}" == "8.984170e+09"
+
+
+def test_the_pandas_that_make_asked_for_is_the_one_under_test():
+    if "build/pandas2" in os.environ.get("PYTHONPATH", ""):
+        assert pd.__version__.startswith("2.2.")
+    else:
+        assert int(pd.__version__.split(".")[0]) >= 3
 
 
 def test_dates_of_every_resolution_mean_the_same_session():

@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 ASOF = 370
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -40,7 +40,7 @@ class KillAt:
     def __call__(self, tick):
         at_end = tick.done * tick.epochs == pytest.approx(tick.epoch)
         if tick.epoch == self.epoch and at_end == self.at_end:
-            raise Killed
+            raise KilledError
 
 
 def relabelled(samples, values):
@@ -58,7 +58,7 @@ def test_a_killed_fit_resumes_to_the_same_bytes(tmp_path, recipe, epoch, at_end)
     samples = market_samples()[1]
     whole = recipe.fit(samples, ASOF, seed=3)
     stored = replace(recipe, checkpoints=str(tmp_path))
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         stored.fit(samples, ASOF, seed=3, progress=KillAt(epoch, at_end))
     resumed = stored.fit(samples, ASOF, seed=3)
     assert resumed.id == whole.id
@@ -167,8 +167,9 @@ def test_early_stop_keeps_the_weights_of_the_best_epoch():
     assert all(np.array_equal(short.arrays[key], value) for key, value in version.arrays.items())
 
 
-def test_without_validation_days_all_epochs_are_trained():
-    version = replace(LSTM, valid_days=0).fit(market_samples()[1], ASOF, seed=1)
+@pytest.mark.parametrize("kind", ["buy_hold_sell", "return"])
+def test_without_validation_days_all_epochs_are_trained(kind):
+    version = replace(LSTM, valid_days=0).fit(market_samples(kind)[1], ASOF, seed=1)
     assert version.metrics == {
         "epochs": 3,
         "best_epoch": 3,
@@ -278,8 +279,8 @@ def test_exported_trees_predict_what_scikit_learn_predicts_to_the_last_bit():
 
 def test_one_thread_and_reproducible_restore_after_an_error():
     threads = torch.get_num_threads()
-    with pytest.raises(Killed), one_thread(), reproducible(1, CPU):
-        raise Killed
+    with pytest.raises(KilledError), one_thread(), reproducible(1, CPU):
+        raise KilledError
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
 
@@ -287,7 +288,7 @@ def test_one_thread_and_reproducible_restore_after_an_error():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("amp", [False, True])
 def test_a_gpu_trains_and_predicts_about_what_the_cpu_does(amp):
-    panel, samples = market_samples()
+    samples = market_samples()[1]
     gpu = replace(LSTM, device="cuda", amp=amp).fit(samples, ASOF, seed=1)
     cpu = LSTM.fit(samples, ASOF, seed=1)
     t = ASOF + 1

@@ -14,7 +14,7 @@ from nnstrategies.training.trees import walk_trees
 from nnstrategies.typing import AnyArray, Float32Array
 
 # Rows per forward pass. A constant shape makes the outputs independent of how many symbols a market has.
-CHUNK = {"cpu": 64, "cuda": 512}
+CHUNK = {"cpu": 100, "cuda": 512}
 
 Apply = Callable[[Float32Array], Float32Array]  # scaled windows [M, L, F] -> outputs [M, K]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ def within_date(values: AnyArray, t: IntArray, how: Target) -> Float32Array:
     """
     out = np.zeros(len(values), dtype=np.float64)
     bounds = np.r_[0, np.flatnonzero(np.diff(t)) + 1, len(t)]
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, last in pairwise(bounds):
         date = np.asarray(values[first:last], dtype=np.float64)
         if how == "rank" and len(date):
             out[first:last] = ((rankdata(date) - 0.5) / len(date) - 0.5) * np.sqrt(12.0)
