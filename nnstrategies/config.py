@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -23,8 +24,13 @@ from nnstrategies.errors import ConfigError
 from nnstrategies.features import FeatureSet, default_set
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.strategies.stops import StopSettings
-from nnstrategies.training import RECIPES
+from nnstrategies.training import RECIPES, MomentumRecipe
 from nnstrategies.training.recipe import Recipe
+
+
+def _require(holds: bool, key: str, expected: str, got: object) -> None:
+    if not holds:
+        raise ConfigError(f"{key}: expected {expected}, got {got}")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,11 @@ class LabelSettings:
     relative: bool = True
     thresholds: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        _require(self.horizon_days >= 1, "horizon_days", "at least 1 session", self.horizon_days)
+        rising = self.thresholds is None or self.thresholds[0] < self.thresholds[1]
+        _require(rising, "thresholds", "two rising numbers", self.thresholds)
+
 
 @dataclass(frozen=True)
 class WalkForwardSettings:
@@ -89,6 +100,11 @@ class StrategySettings:
     cash_buffer: float = 0.0
     stop: StopSettings | None = None
 
+    def __post_init__(self) -> None:
+        _require(self.top_n is None or self.top_n >= 1, "top_n", "at least 1, or null for all", self.top_n)
+        _require(self.max_weight is None or 0 < self.max_weight <= 1, "max_weight", "0 < weight <= 1", self.max_weight)
+        _require(0 <= self.cash_buffer < 1, "cash_buffer", "0 <= buffer < 1", self.cash_buffer)
+
 
 @dataclass(frozen=True)
 class AccountSettings:
@@ -97,6 +113,10 @@ class AccountSettings:
     cash: float = 10_000_000.0
     lot: int = 100
     rules: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.cash > 0, "cash", "more than 0", self.cash)
+        _require(self.lot >= 1, "lot", "at least 1 share", self.lot)
 
 
 @dataclass(frozen=True)
@@ -142,16 +162,18 @@ def read_config(source: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """
     path = Path(source)
     if path.is_file():
-        text, where = path.read_text(encoding="utf-8"), str(source)
+        try:
+            text, where = path.read_text(encoding="utf-8"), str(source)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"config {source}: expected readable UTF-8 text, got {type(error).__name__}") from None
     elif str(source) in available():
         text, where = (
             resources.files("nnstrategies.configs").joinpath(f"{source}.yaml").read_text("utf-8"),
             f"{source}.yaml",
         )
     else:
-        raise ConfigError(
-            f"config {source}: no such file, and no config of that name; there is {', '.join(available())}"
-        )
+        mend = _suggest(str(source), available())
+        raise ConfigError(f"config {source}: no such file, and no config of that name; {mend}")
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -171,6 +193,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         if key not in values:
             raise ConfigError(f"{where}: {key}: is needed and missing")
     values["data"] = _choice(values.get("data"), "source", SOURCES, f"{where}: data")
+    _check_name("name", str(values["name"]), where)
     recipes = values.get("recipes")
     if not isinstance(recipes, dict) or not recipes:
         raise ConfigError(f"{where}: recipes: expected at least one named recipe, got {recipes!r}")
@@ -178,6 +201,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         name: dataclasses.replace(_choice(settings, "kind", RECIPES, f"{where}: recipes.{name}"), name=name)
         for name, settings in recipes.items()
     }
+    _check_recipes(values["recipes"], where)
     sections = {
         "walk_forward": WalkForwardSettings,
         "label": LabelSettings,
@@ -219,6 +243,23 @@ def _name_of(choices: Mapping[str, type], value: object) -> str:
     return next(name for name, cls in choices.items() if type(value) is cls)
 
 
+_BASELINES = ("equal_weight", "benchmark")  # columns of the run folder's returns beside the recipes
+
+
+def _check_name(what: str, name: str, where: str) -> None:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ConfigError(f"{where}: {what}: expected letters, digits, '_', '-' and '.', got {name!r}")
+
+
+def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
+    for name, recipe in recipes.items():
+        _check_name("recipes", name, where)
+        if name in _BASELINES:
+            raise ConfigError(f"{where}: recipes.{name}: that name is a baseline's; choose another")
+        if name == "momentum" and not isinstance(recipe, MomentumRecipe):
+            raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
+
+
 def _override(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
@@ -237,6 +278,8 @@ def _override(tree: dict[str, Any], override: str) -> None:
 
 
 def _choice(settings: Any, tag: str, choices: Mapping[str, type], where: str) -> Any:
+    if isinstance(settings, dict) and tag == "kind" and "name" in settings:
+        raise ConfigError(f"{where}: name: unknown key; a recipe's name is its key under recipes")
     if not isinstance(settings, dict) or tag not in settings:
         raise ConfigError(f"{where}: expected a section with '{tag}', one of {', '.join(choices)}; got {settings!r}")
     rest = {key: value for key, value in settings.items() if key != tag}
@@ -259,7 +302,8 @@ def _build(cls: type, settings: Any, where: str) -> Any:
     except ValidationError as error:
         raise ConfigError(_message(error, where)) from None
     except ConfigError as error:  # a settings class refused its own values
-        raise ConfigError(f"{where}: {error}") from None
+        said, section = str(error), where.rpartition(" ")[2]
+        raise ConfigError(f"{where}: {said.removeprefix(f'{section}: ')}") from None
 
 
 def _message(error: ValidationError, where: str) -> str:
@@ -275,7 +319,7 @@ def _check_keys(settings: Mapping[str, Any], cls: type, where: str) -> None:
     known = [f.name for f in dataclasses.fields(cls) if f.init]
     for key, value in settings.items():
         if key not in known:
-            raise ConfigError(f"{where}.{key}: unknown key; {_suggest(str(key), known)}")
+            raise ConfigError(f"{where}: {key}: unknown key; {_suggest(str(key), known)}")
         if cls is not RunConfig and isinstance(value, Mapping) and (nested := _section(cls, key)) is not None:
             _check_keys(value, nested, f"{where}.{key}")
 
@@ -321,6 +365,11 @@ def _check_whole(config: RunConfig, where: str) -> None:
             f"{where}: headline: {config.headline!r} is no recipe; {_suggest(config.headline, config.recipes)}"
         )
     known = default_set() if config.features == "all" else _select(default_set(), config.features, f"{where}: features")
+    for name, recipe in config.recipes.items():
+        if isinstance(recipe, MomentumRecipe) and recipe.feature not in config.inputs.get(name, known.names):
+            raise ConfigError(
+                f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
+            )
     for name, features in config.inputs.items():
         if name not in config.recipes:
             raise ConfigError(f"{where}: inputs: {name!r} is no recipe; {_suggest(name, config.recipes)}")
@@ -332,7 +381,6 @@ def _check_whole(config: RunConfig, where: str) -> None:
             len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds),
             "seeds: expected different whole numbers",
         ),
-        (config.label.horizon_days >= 1, "label.horizon_days: expected at least 1 session"),
         (config.evidence.refits >= 0, "evidence.refits: expected 0 or more"),
         (config.evidence.every_days >= 1, "evidence.every_days: expected at least 1 session"),
     )

@@ -160,15 +160,19 @@ class Panel:
 
     @cached_property
     def members(self) -> BoolArray:
-        """[T, N] index membership as known at each close, only where listed; all listed symbols without a table."""
+        """[T, N] index membership as known at each close; without a table, every listed symbol is a member.
+
+        A session without a row (MISSING) does not count: on that day nobody knows whether more rows will follow.
+        """
+        present = self.listed & (self.status != Status.MISSING)
         if "membership" not in self._events:
-            return self.listed
+            return present
         member = np.zeros((self.N, self.T), dtype=bool)
         table = self._events["membership"]
         rows = self.first_session_knowing(table["known_at"])
         for symbol, row, value in zip(table["symbol"], rows, table["member"], strict=True):
             member[self._column[symbol], row:] = bool(value)
-        return member.T & self.listed
+        return member.T & present
 
     def first_session_knowing(self, known_at: pd.Series) -> AnyArray:
         """Row of the first session on or after each date: int64, T when the panel ends before it."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from nnstrategies.calendar import Calendar, DateLike
-from nnstrategies.errors import DataError
+from nnstrategies.errors import DataError, RunFolderError
 from nnstrategies.typing import AnyArray, DateArray, Float32Array, FloatArray
 
 
@@ -60,3 +61,25 @@ class Scores:
         columns |= {name: self.values[t, n, k] for k, name in enumerate(self.names)}
         columns["version"] = np.asarray([*self.versions, ""], dtype=object)[self.version[t]]
         return pd.DataFrame(columns)
+
+
+def read_scores(run_folder: str | Path, recipe: str, seed: int | None = None) -> Scores:
+    """Scores of one recipe of a finished run, mean over its seeds unless one is named.
+
+    Raises RunFolderError when the folder has no scores, or none of that recipe and seed.
+    """
+    path = Path(run_folder) / "scores.parquet"
+    if not path.is_file():
+        raise RunFolderError(
+            f"{path}: expected the scores of a trained run, found none; run 'nnstrategies train' first"
+        )
+    table = pd.read_parquet(path)
+    chosen = table[(table["recipe"] == recipe) & ((table["seed"] == seed) if seed is not None else True)]
+    if chosen.empty:
+        known = ", ".join(sorted(set(table["recipe"])))
+        raise RunFolderError(f"{path}: no scores of recipe {recipe!r}, seed {seed}; it has {known}")
+    wide = chosen.pivot_table(index="date", columns="symbol", values="score", aggfunc="mean")
+    sessions = wide.index.to_numpy().astype("datetime64[D]")
+    values = wide.to_numpy(dtype=np.float32)[:, :, None]  # [T, N] -> [T, N, 1]
+    none = np.full(len(sessions), -1, dtype=np.int64)
+    return Scores(sessions, tuple(wide.columns), ("score",), ("mean over seeds",), values, (), none)

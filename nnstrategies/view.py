@@ -47,7 +47,8 @@ class ScoreTable:
 class View:
     """The market and the portfolio at the close of session ``t``; every array is [N], in the order of ``symbols``.
 
-    shares: held; cash, value: of the account; entry_price: average fill price in adjusted terms, NaN where not held.
+    shares: held; worth: their value at the broker's marks; cash, value: of the account.
+    entry_price: average fill price in adjusted terms, NaN where not held.
     limits: whether a stock that closed locked at its price limit counts as untradable.
     selected: set by the strategy before ``weigh`` is asked: eligible and among the best ``top_n``.
     """
@@ -58,6 +59,7 @@ class View:
         t: int,
         table: ScoreTable,
         shares: FloatArray,
+        worth: FloatArray,
         cash: float,
         value: float,
         entry_price: FloatArray,
@@ -68,6 +70,7 @@ class View:
         self._limits = limits
         self.t = t
         self.shares = shares
+        self.worth = worth
         self.cash = cash
         self.value = value
         self.entry_price = entry_price
@@ -186,5 +189,4 @@ class View:
     @cached_property
     def weights(self) -> FloatArray:
         """Share of the account's value in each symbol at this close."""
-        worth = np.where(self.held, self.shares * self._panel["close"][self.t].astype(np.float64), 0.0)
-        return np.nan_to_num(worth) / self.value if self.value > 0 else np.zeros(self.N)
+        return np.nan_to_num(self.worth) / self.value if self.value > 0 else np.zeros(self.N)

@@ -64,10 +64,10 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        (changed("windw", 3), r"x\.windw: unknown key; did you mean 'window'\?"),
-        (changed("costs.fee_bp", 3), r"x: costs\.fee_bp: unknown key; did you mean 'fee_bps'\?"),
-        (changed("recipes.net.epoch", 3), r"x: recipes\.net\.epoch: unknown key; did you mean 'epochs'\?"),
-        (changed("strategy.stop.bas", 0.1), r"x: strategy\.stop\.bas: unknown key; did you mean 'base'\?"),
+        (changed("windw", 3), r"x: windw: unknown key; did you mean 'window'\?"),
+        (changed("costs.fee_bp", 3), r"x: costs: fee_bp: unknown key; did you mean 'fee_bps'\?"),
+        (changed("recipes.net.epoch", 3), r"x: recipes\.net: epoch: unknown key; did you mean 'epochs'\?"),
+        (changed("strategy.stop.bas", 0.1), r"x: strategy\.stop: bas: unknown key; did you mean 'base'\?"),
         (changed("data.source", "simulate"), r"x: data\.source: unknown source 'simulate'; did you mean 'simulated'\?"),
         (changed("data.members", 99), r"x: data.*members: expected at most symbols = 20, got 99"),
         (changed("recipes.net.model", "lstn"), r"x: recipes\.net.*'lstn'.*did you mean 'lstm'\?"),
@@ -84,6 +84,21 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (changed("walk_forward.last_test", "2015-06-01"), r"x: walk_forward: last_test lies before first_test"),
         ({k: v for k, v in SMALL.items() if k != "headline"}, r"x: headline: is needed and missing"),
         (changed("walk_forward", {}), r"x: walk_forward\.first_test: is needed and missing"),
+        (changed("account.cash", 0), r"x: account: cash: expected more than 0, got 0"),
+        (changed("account.lot", 0), r"x: account: lot: expected at least 1 share, got 0"),
+        (changed("strategy.top_n", 0), r"x: strategy: top_n: expected at least 1"),
+        (changed("strategy.max_weight", 2), r"x: strategy: max_weight: expected 0 < weight <= 1, got 2"),
+        (changed("costs.fee_bps", -1), r"x: costs: fee_bps: expected 0 <= bps"),
+        (changed("label.thresholds", [0.1, 0.1]), r"x: label: thresholds: expected two rising numbers"),
+        (changed("recipes.equal_weight", {"kind": "ridge"}), r"that name is a baseline's; choose another"),
+        (changed("recipes.momentum", {"kind": "ridge"}), r"that name is kept for kind momentum"),
+        (changed("recipes.a/b", {"kind": "ridge"}), r"x: recipes: expected letters, digits.*got 'a/b'"),
+        (changed("recipes.net.name", "other"), r"x: recipes\.net: name: unknown key"),
+        (changed("name", "../x"), r"x: name: expected letters, digits.*got '\.\./x'"),
+        (
+            changed("recipes.m", {"kind": "momentum", "feature": "ret_7"}),
+            r"its feature 'ret_7' is not among the features",
+        ),
         (changed("recipes", {}), r"x: recipes: expected at least one named recipe"),
     ],
 )
@@ -94,13 +109,18 @@ def test_a_mistake_is_named_with_its_place_and_its_mend(tree, message):
 
 def test_files_and_overrides_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(
-        ConfigError, match=r"config nowhere: no such file, and no config of that name; there is csi300, quickstart"
+        ConfigError, match=r"config nowhere: no such file, and no config of that name; known are csi300, quickstart"
     ):
         read_config("nowhere")
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: [1", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"broken\.yaml: not valid YAML"):
         read_config(broken)
+    broken.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"expected readable UTF-8 text"):
+        read_config(broken)
+    with pytest.raises(ConfigError, match=r"did you mean 'quickstart'"):
+        read_config("quikstart")
     with pytest.raises(ConfigError, match=r"--set fee: expected key=value"):
         read_config("quickstart", ["fee"])
     with pytest.raises(ConfigError, match=r"--set window\.x=1: window is a value, not a section"):

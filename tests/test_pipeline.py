@@ -216,7 +216,7 @@ def test_a_class_of_the_users_own_trades_the_same_scores(finished, tmp_path):
         (["run", "files.yaml"], 3, "prices.csv"),
         (["train", "tiny.yaml", "--set", "walk_forward.first_test=2015-01-30"], 4, "FitError"),
         (["report", "nothing"], 6, "expected a folder with config.yaml"),
-        (["backtest"], 6, "no runs here yet"),
+        (["backtest"], 6, "no trained runs here yet"),
         (["run", "--resume", "nothing"], 6, "expected a folder with config.yaml"),
         (["frobnicate"], 2, "frobnicate"),
     ],
@@ -272,3 +272,17 @@ def test_help_names_every_command_and_the_exit_codes(tmp_path):
     for word in ("run", "train", "backtest", "report", "data", "systems", "130 interrupted"):
         assert word in said
     assert "S4" in command("systems", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"), [("seed", 4, "data and config"), ("symbols", 25, "data and config")]
+)
+def test_a_run_is_not_resumed_on_other_data(key, value, named, finished, tmp_path, monkeypatch, capsys):
+    copy = tmp_path / finished.name
+    shutil.copytree(finished, copy)
+    (copy / "evidence.json").unlink()
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    config["data"][key] = value
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    said = refused(["run", "--resume", str(copy)], 6, tmp_path, monkeypatch, capsys)
+    assert f"{named} changed since the run began" in said

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import yaml
 
 import nnstrategies
@@ -67,10 +68,10 @@ class RunFolder:
 
     @classmethod
     def latest(cls, root: Path) -> RunFolder:
-        """The newest run below ``root``."""
-        runs = sorted(path.parent for path in root.glob("*/config.yaml"))
+        """The newest run below ``root`` whose training is complete."""
+        runs = sorted(path.parent for path in root.glob("*/evidence.json"))
         if not runs:
-            raise RunFolderError(f"{root}: no runs here yet; start one with 'nnstrategies run quickstart'")
+            raise RunFolderError(f"{root}: no trained runs here yet; start one with 'nnstrategies run quickstart'")
         return cls(runs[-1])
 
     def has(self, *names: str) -> bool:
@@ -98,12 +99,19 @@ class RunFolder:
         with _whole(self.path / f"{name}.parquet") as beside:
             frame.to_parquet(beside, index=False)
 
+    def remove(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
+
     def read_frame(self, name: str) -> pd.DataFrame:
         try:
             return pd.read_parquet(self.path / f"{name}.parquet")
         except FileNotFoundError:
             raise RunFolderError(
                 f"run folder {self.path}: {name}.parquet is missing; the run did not get that far"
+            ) from None
+        except (OSError, pyarrow.ArrowInvalid) as error:
+            raise RunFolderError(
+                f"run folder {self.path}: {name}.parquet is damaged ({error}); start a new run"
             ) from None
 
 
@@ -116,7 +124,7 @@ def _whole(target: Path) -> Iterator[Path]:
         os.replace(beside, target)
     except OSError as error:
         raise RunFolderError(
-            f"{target}: cannot be written: {error.strerror}; free some space or mend the folder"
+            f"{target}: cannot be written: {error.strerror or error}; free some space or mend the folder"
         ) from None
     finally:
         beside.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 
 from nnstrategies.pipeline.folder import code_versions
 from nnstrategies.pipeline.run import Run
@@ -16,11 +17,14 @@ SIMULATED = (
 IN_COMMON = "Slippage is a constant number of basis points; large orders would pay more."
 
 
-def write_manifest(run: Run) -> None:
+def write_manifest(run: Run, strategy: str | None = None) -> None:
     """Write manifest.json; called when training is complete and again after the backtest."""
     config, panel, (first, last) = run.config, run.panel, run.test_rows
     simulated = run.market.truth is not None
     seconds = run.folder.read_json("seconds.json") if run.folder.has("seconds.json") else {}
+    own = (
+        [f"{config.headline} was traded by {strategy}, every other portfolio by RebalanceStrategy."] if strategy else []
+    )
     manifest = {
         "name": config.name,
         "title": config.title or config.name,
@@ -40,10 +44,17 @@ def write_manifest(run: Run) -> None:
         "label": {"kind": config.label.kind, "horizon_days": config.label.horizon_days},
         "test": {"first": str(panel.sessions[first]), "last": str(panel.sessions[last])},
         "headline": config.headline,
+        "strategy": strategy or "RebalanceStrategy",
+        "command": _command(run, strategy),
         "benchmark": {"name": run.market.benchmark, "kind": "price index"},
         "costs": {"fee_bps": config.costs.fee_bps, "slippage_bps": config.costs.slippage_bps},
         "device": str(resolve_device(config.device)),
         "seconds": seconds,
-        "cautions": [PRICE_INDEX, *([SIMULATED] if simulated else []), *run.market.cautions, IN_COMMON],
+        "cautions": [*own, PRICE_INDEX, *([SIMULATED] if simulated else []), *run.market.cautions, IN_COMMON],
     }
     run.folder.write_json("manifest.json", manifest)
+
+
+def _command(run: Run, strategy: str | None) -> str:
+    again = f"nnstrategies run {shlex.quote(str(run.folder.path / 'config.yaml'))}"
+    return f"{again} && nnstrategies backtest --strategy {shlex.quote(strategy)}" if strategy else again

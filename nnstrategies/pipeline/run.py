@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from nnstrategies.config import RunConfig, parse, to_tree
-from nnstrategies.errors import ConfigError, RunFolderError
+from nnstrategies.errors import ConfigError, DataError, RunFolderError
 from nnstrategies.features import Features, FeatureSet, default_set
 from nnstrategies.labels import make_labels
 from nnstrategies.panel import Panel
@@ -82,7 +82,22 @@ class Run:
                 f"walk_forward: the test {span.first_test}..{span.last_test or 'the end'} must lie inside the data, "
                 f"{calendar.sessions[0]}..{calendar.sessions[-1]}, with sessions to train on before it"
             )
+        self._check_test(first, last)
         return first, last
+
+    def _check_test(self, first: int, last: int) -> None:
+        """Refuse before training what would make the figures of the test meaningless."""
+        if not np.isfinite(self.samples.labels.returns[first : last + 1]).any():
+            raise ConfigError(
+                f"walk_forward: no date of the test has a label {self.config.label.horizon_days} sessions ahead inside "
+                f"the data; begin the test earlier or shorten label.horizon_days"
+            )
+        index = self.panel.series.get("benchmark")
+        if index is not None and not np.isfinite(index[first : last + 1]).all():
+            at = self.panel.sessions[first + int(np.argmin(np.isfinite(index[first : last + 1])))]
+            raise DataError(
+                f"benchmark: no value on {at}, inside the test; complete the table, test later or leave it out"
+            )
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -106,8 +121,10 @@ def reopen(path: Path | None, runs: Path = Path("runs")) -> Run:
     where = folder.path / "config.yaml"
     try:
         tree = yaml.safe_load(where.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RunFolderError(f"{where}: cannot be read ({error}); start the run again") from None
+    if not isinstance(tree, dict):
+        raise RunFolderError(f"{where}: expected keys and values, got {type(tree).__name__}; start the run again")
     return _opened(folder, parse(tree, str(where)))
 
 

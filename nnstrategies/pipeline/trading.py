@@ -40,21 +40,20 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
         first, last = run.test_rows
         names = list(scores)
 
-        def job(number: int, progress: object) -> BacktestResult | pd.Series:
+        def job(number: int, progress: object) -> tuple[pd.Series, dict[str, pd.DataFrame]]:
             name = names[number]
-            if name == headline:
-                return _backtest(run, chosen, scores[name])
-            return _backtest(run, RebalanceStrategy, scores[name]).returns
+            result = _backtest(run, chosen if name == headline else RebalanceStrategy, scores[name])
+            return result.returns, result.frames() if name == headline else {}
 
-        done = dict(zip(names, run_jobs(job, len(names), run.config.workers), strict=True))
-        result = done[headline]
-        done[headline] = result.returns
+        results = dict(zip(names, run_jobs(job, len(names), run.config.workers), strict=True))
+        done = {name: returns for name, (returns, _) in results.items()}
         done["equal_weight"] = equal_weight_returns(run.panel, first, last)
         done["benchmark"] = _benchmark(run)
         returns = pd.DataFrame(done).rename_axis("date").reset_index()
-    for name, frame in result.frames().items():
+    run.folder.remove("returns.parquet")  # written last: while it is absent, the backtest counts as not done
+    for name, frame in results[headline][1].items():
         run.folder.write_frame(name, frame)
-    write_manifest(run)
+    write_manifest(run, strategy)
     run.folder.write_frame("returns", returns)
 
 
@@ -98,7 +97,7 @@ def _backtest(run: Run, strategy: type[RebalanceStrategy], scores: Scores) -> Ba
 
 
 def _check_data(run: Run) -> None:
-    trained = run.folder.read_json("manifest.json")["data"]["fingerprint"]
+    trained = run.folder.read_json("inputs.json")["data"]
     if trained != run.panel.fingerprint:
         raise RunFolderError(
             f"run folder {run.folder.path}: its models were trained on data {trained[:12]}, the config now loads "

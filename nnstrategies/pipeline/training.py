@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnstrategies.evidence import evidence, ic, mean_rank_ic, rank_ic, shuffled
+from nnstrategies import __version__
+from nnstrategies.errors import RunFolderError
+from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
@@ -38,6 +41,7 @@ def train(run: Run) -> None:
     if run.folder.has("evidence.json"):
         log.info("training: complete, not done again")
         return
+    _check_inputs(run)
     _write_truth(run)
     for name in run.config.recipes:
         if run.folder.has(f"parts/{name}.json"):
@@ -46,6 +50,25 @@ def train(run: Run) -> None:
         with run.stage(f"train {name}"):
             _train_recipe(run, name)
     _join(run)
+
+
+def _check_inputs(run: Run) -> None:
+    """Parts of one run must come from one data set, one set of features and one version of the code."""
+    inputs = {
+        "data": run.panel.fingerprint,
+        "features": run.feature_set.hash,
+        "config": hashlib.sha256((run.folder.path / "config.yaml").read_bytes()).hexdigest(),
+        "code": __version__,
+    }
+    if not run.folder.has("inputs.json"):
+        run.folder.write_json("inputs.json", inputs)
+    before = run.folder.read_json("inputs.json")
+    changed = [name for name in inputs if before.get(name) != inputs[name]]
+    if changed:
+        raise RunFolderError(
+            f"run folder {run.folder.path}: {' and '.join(changed)} changed since the run began; expected what "
+            f"it began with, so that all its parts fit together: restore that or start a new run"
+        )
 
 
 def _train_recipe(run: Run, name: str) -> None:
@@ -64,8 +87,7 @@ def _train_recipe(run: Run, name: str) -> None:
             return Fitted(timeline, score(samples, timeline, range(first, last + 1)).column()[first : last + 1])
         seed = NULL_SEED + number - len(seeds)
         plain = replace(recipe, checkpoints=None) if isinstance(recipe, NetworkRecipe) else recipe
-        timeline = chain(shuffled(samples, seed), calendar, plain, seed, refits, warm)
-        value = mean_rank_ic(score(samples, timeline, judged).column(), samples, judged)
+        value = null_rank_ic(samples, calendar, plain, refits, judged, seed, warm)
         if progress:
             progress(_null_tick(run, name, number - len(seeds), null))
         return value
@@ -196,4 +218,6 @@ def _join(run: Run) -> None:
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
     for name, part in parts.items():
-        log.info("%s: rank IC %.4f, p %s", name, part["evidence"]["rank_ic"], part["evidence"]["p_value"])
+        p = part["evidence"]["p_value"]
+        said = "no null refits" if p is None else f"p = {p:.3f} from {part['evidence']['refits']} shuffled refits"
+        log.info("%s: rank IC %.4f, %s", name, part["evidence"]["rank_ic"], said)

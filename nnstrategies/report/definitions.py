@@ -171,8 +171,9 @@ EVIDENCE: tuple[tuple[str, str], ...] = (
     ),
     (
         "Null",
-        "The same pipeline refitted on labels shuffled within each date: what rank IC appears where there is nothing "
-        "to find. A t statistic of the daily IC is no substitute: fixed exposures make IC persistent.",
+        "The same pipeline refitted with each symbol given another symbol's whole label history (one permutation for "
+        "all dates): what rank IC appears where there is nothing to find. A t statistic of the daily IC is no "
+        "substitute: fixed exposures make IC persistent.",
     ),
     (
         "p value",

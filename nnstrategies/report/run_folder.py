@@ -100,7 +100,10 @@ def _problem(path: Path, expected: str, got: str) -> RunFolderError:
 def _text(path: Path) -> str:
     if not path.is_file():
         raise _problem(path, "a file", "none (missing)")
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise _problem(path, "UTF-8 text", "other bytes") from None
 
 
 def _json(path: Path, kind: type, keys: tuple[str, ...] = ()) -> Any:

@@ -65,8 +65,11 @@ class RebalanceStrategy(bt.Strategy):
         return view.is_first_of_week if self.p.rebalance == "week" else view.is_first_of_month
 
     def eligible(self, view: View) -> BoolArray:
-        """[N] True for what may be held: members, listed, tradable, with a score above the threshold."""
-        allowed = view.member & view.listed & view.tradable
+        """[N] True for what may be held: members, listed, tradable, with a score above the threshold.
+
+        What is held already and closed locked at a limit may stay: nothing has to trade for that.
+        """
+        allowed = view.member & view.listed & (view.tradable | (view.held & (view.locked_up | view.locked_down)))
         if not view.has_scores:
             return allowed
         score = view.score()
@@ -126,17 +129,18 @@ class RebalanceStrategy(bt.Strategy):
         if self.is_rebalance_day(view):
             self._rebalance(view, exits)
         else:
-            for column, reason in exits.items():
-                self.sell(data=self._feeds[column], size=view.shares[column], rank=0, reason=reason)
+            for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
+                self.sell(data=self._feeds[column], size=view.shares[column], target=0.0, rank=0, reason=reason)
 
     def _view(self) -> View:
         panel: Panel = self.p.panel
-        shares = np.zeros(panel.N)
+        shares, worth = np.zeros(panel.N), np.zeros(panel.N)
         for column, size in self._positions():
             shares[column] = size
+            worth[column] = self.broker.getvalue([self._feeds[column]])  # its mark: the close, or what an action left
         t = self._rows[int(self.datetime[0])]
         cash, value = float(self.broker.getcash()), float(self.broker.getvalue())
-        return View(panel, t, self._table, shares, cash, value, self._entry.copy(), self.p.limits)
+        return View(panel, t, self._table, shares, worth, cash, value, self._entry.copy(), self.p.limits)
 
     def _positions(self) -> Iterator[tuple[int, float]]:
         for data, position in self.broker.positions.items():

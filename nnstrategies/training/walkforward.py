@@ -191,6 +191,8 @@ def _while_running(futures: list[Future[Any]], ticks: Queue[Tick] | None) -> Ite
     if ticks is None:
         return
     while not all(future.done() for future in futures):
+        if any(future.done() and future.exception() for future in futures):
+            return  # the caller raises it, without waiting for the others
         try:
             yield ticks.get(timeout=0.1)
         except queue.Empty:
