@@ -19,8 +19,8 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 run: $(STAMP)
@@ -36,8 +36,8 @@ lint: $(STAMP)
 # The package as a user gets it: built, unpacked outside the checkout's own folders, checked there.
 $(SITE)/.built: $(STAMP) $(SOURCES) README.md
 	rm -rf build/site build/wheel build/lib
-	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w build/wheel .
-	$(BIN)/python -m pip install --quiet --no-deps --target $(SITE) build/wheel/*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -c constraints.txt -w build/wheel .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(SITE) build/wheel/*.whl
 	@touch $@
 
 types: $(SITE)/.built
@@ -48,7 +48,7 @@ unit: $(SITE)/.built
 
 build/pandas2/.installed: $(STAMP)
 	rm -rf build/pandas2
-	$(BIN)/python -m pip install --quiet --no-deps --target build/pandas2 'pandas==2.2.3' pytz tzdata
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/pandas2 'pandas==2.2.3' pytz tzdata
 	@touch $@
 
 # The suite once more on the oldest pandas we support, less what only takes long.

@@ -37,7 +37,8 @@ class MarketBroker(bt.brokers.BackBroker):
     rules: False turns lots, price limits, fees and slippage off, and sells fractions of shares.
 
     At each session, in this order: corporate actions of the ex-date; positions in delisted symbols are paid out at the
-    last close; sales; buys in rank order (``rank=`` of the order, else as they came), with the cash then at hand.
+    last close, without a fee; sales; buys in rank order (``rank=`` of the order, else as they came), with the cash then
+    at hand.
     An order with ``target=`` (share of the account's value) is sized at the fill; any other keeps its size, as far as
     cash and holding allow. What a market order cannot do that session expires, and the reason is in the journal.
     Limit, stop and the other order types follow backtrader within the same rules and wait while they are blocked.
@@ -65,6 +66,7 @@ class MarketBroker(bt.brokers.BackBroker):
         self._lot: int | None = self.p.lot if self.p.rules else None
         self._rows = {int(day) + _ORDINAL_OF_1970: row for row, day in enumerate(panel.sessions.astype(np.int64))}
         self._actions = actions_by_row(panel)
+        self._free, self._transferring = commission(Costs(0.0, 0.0)), False
         super().__init__()
         self.journal = Journal()
 
@@ -172,16 +174,22 @@ class MarketBroker(bt.brokers.BackBroker):
         self.cash += paid
         self.journal.actions.append(ActionRow(self._row, action.column, paid, before, after, action.inferred))
 
-    def _transfer(self, data: Any, change: float, price: float) -> Any:
-        """Move shares outside the market, as a simulated order, so that backtrader's trades stay right."""
+    def _transfer(self, data: Any, change: float, price: float) -> None:
+        """Move shares outside the market, free of fees, as a simulated order, so that backtrader's trades stay right."""
         kind = bt.order.BuyOrder if change > 0 else bt.order.SellOrder
         owner = self._owners.get(self._columns[data])
         order = kind(owner=owner, data=data, size=abs(change), price=price, exectype=bt.Order.Market, simulated=True)
         self._ocoize(order, None)
         order.accept(self)
-        self._granted = abs(change)
-        super()._execute(order, ago=0, price=price)
-        return order
+        self._granted, self._transferring = abs(change), True
+        try:
+            super()._execute(order, ago=0, price=price)
+        finally:
+            self._transferring = False
+
+    def getcommissioninfo(self, data: Any) -> Any:
+        """The fee of a feed; none for what moves outside the market."""
+        return self._free if self._transferring else super().getcommissioninfo(data)
 
     def _pay_out_delisted(self) -> None:
         gone = self.p.panel.status[self._row] == Status.DELISTED
@@ -189,11 +197,9 @@ class MarketBroker(bt.brokers.BackBroker):
             column = self._columns[data]
             if gone[column]:
                 size, price = self.positions[data].size, self._price(data)
-                order = self._transfer(data, -size, price)
-                fee = float(order.executed.comm)
-                self.journal.fills.append(
-                    FillRow(self._row, column, "sell", float(size), price, fee, 0.0, "delisted", "")
-                )
+                self._transfer(data, -size, price)
+                paid = FillRow(self._row, column, "sell", float(size), price, 0.0, 0.0, "delisted", "")
+                self.journal.fills.append(paid)
 
     # -- orders ---------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from nnstrategies.calendar import DateLike, to_day
 from nnstrategies.errors import DataError
-from nnstrategies.feeds.checks import LoadReport
+from nnstrategies.feeds.checks import Cells, LoadReport
 from nnstrategies.feeds.columns import read_days
 from nnstrategies.feeds.side_tables import membership_events, missing_table
 from nnstrategies.feeds.table import panel_from_table
@@ -26,6 +26,7 @@ _BASICS = ["amount", "float_shares"]
 _RAW = [*_PRICES, "adj_factor", "limit_up", "limit_down"]
 _LIMIT, _ST_LIMIT = 0.10, 0.05  # daily price limit of main-board stocks, and of those under special treatment
 _HALF_CENT = 0.0051
+_FACTOR_TOLERANCE = 0.005  # relative: above what rounding pre_close to the cent can explain
 
 
 def load_china(
@@ -45,7 +46,8 @@ def load_china(
     show (with the end excluded 300 names are counted on change days, with the end included 302 to 331).
     delisted: add cn_delisted, whose prices are forward-adjusted: factor 1, limits estimated from pre_close, lots
     approximate. basics: add fields amount and float_shares from cn_basics (and cn_delisted).
-    The report's cautions count the members without prices by date.
+    The report's cautions count the members without prices by date, and the days on which adj_factor and pre_close
+    disagree.
     Raises MissingTableError for a table that is not there, DataError for an unknown index or an empty window.
     """
     folder, first, last = Path(folder), to_day(start), to_day(end)
@@ -69,6 +71,7 @@ def load_china(
         events={"membership": events},
     )
     report.problems.extend(notes.problems)
+    _report_factors(panel, report)
     _report_survivorship(panel, spans, report)
     return panel, report
 
@@ -184,6 +187,21 @@ def _add_basics(folder: Path, prices: pd.DataFrame, first: np.datetime64, last: 
     at = keys.get_indexer(pd.MultiIndex.from_frame(prices[["symbol", "date"]]))
     for column in _BASICS:
         prices[column] = np.append(table[column].to_numpy(np.float64), np.nan)[at]
+
+
+def _report_factors(panel: Panel, report: LoadReport) -> None:
+    """Count trading rows whose pre_close implies another step of adj_factor than the table has.
+
+    Without an error last_close / pre_close is the factor's step since the last session.
+    """
+    close, factor, before = (panel[name].astype(np.float64) for name in ("close", "adj_factor", "pre_close"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.abs(close[:-1] / (factor[1:] / factor[:-1] * before[1:]) - 1) > _FACTOR_TOLERANCE  # [T - 1, N]
+    wrong = np.zeros(panel.shape, dtype=bool)
+    wrong[1:] = off & panel.trading[1:]  # NaN, before a listing, is no disagreement
+    first = Cells(panel.symbols, panel.sessions).first(wrong.T)
+    mend = "kept: the adjusted return of that day may be wrong; compare the factor with the announced dividend or split"
+    report.caution("adj_factor and pre_close disagree by more than 0.5 %", int(wrong.sum()), first, mend)
 
 
 def _report_survivorship(panel: Panel, spans: pd.DataFrame, report: LoadReport) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.checks import LoadReport
-from nnstrategies.typing import AnyArray, DateArray, IntArray
+from nnstrategies.typing import AnyArray, DateArray, FloatArray, IntArray
 
 REQUIRED = ("date", "symbol", "open", "high", "low", "close", "volume")
 OPTIONAL = (
@@ -117,8 +117,11 @@ def _parse_days(unique: pd.Series, label: str) -> DateArray:
     return days.to_numpy().astype("datetime64[D]")
 
 
-def read_symbols(values: pd.Series, label: str) -> tuple[IntArray, tuple[str, ...]]:
-    """Return codes [R] and the sorted symbols; raises DataError for numbers (their leading zeros are lost) or gaps."""
+def read_symbols(values: pd.Series, label: str, report: LoadReport | None = None) -> tuple[IntArray, tuple[str, ...]]:
+    """Return codes [R] and the sorted symbols; raises DataError for numbers (their leading zeros are lost) or gaps.
+
+    With a report, symbols of digits only that differ in length are a caution: a program may have dropped their zeros.
+    """
     codes, found = pd.factorize(values)
     unique = np.asarray(found, dtype=object)
     wrong = next((symbol for symbol in unique if not isinstance(symbol, str)), None)
@@ -131,10 +134,22 @@ def read_symbols(values: pd.Series, label: str) -> tuple[IntArray, tuple[str, ..
         codes = np.where(unique[codes] == "", -1, codes)
     if (codes < 0).any():
         raise DataError(f"{label}: empty in {int((codes < 0).sum()):,} rows, first row {int(np.argmax(codes < 0))}")
+    if report is not None:
+        _report_short(unique, report)
     order = np.argsort(unique)
     rank = np.empty(len(unique), dtype=np.int64)
     rank[order] = np.arange(len(unique))
     return rank[codes], tuple(str(symbol) for symbol in unique[order])
+
+
+def _report_short(unique: AnyArray, report: LoadReport) -> None:
+    if not all(symbol.isdecimal() for symbol in unique):
+        return
+    longest = max(map(len, unique))
+    short = sorted(symbol for symbol in unique if len(symbol) < longest)
+    if short:
+        kind = f"symbols of {min(map(len, short))} to {longest} digits: leading zeros may be lost"
+        report.caution(kind, len(short), short[0], "kept; if so, quote them or store them as text (000001)")
 
 
 def numbers(values: pd.Series, label: str) -> AnyArray | None:
@@ -155,6 +170,28 @@ def numbers(values: pd.Series, label: str) -> AnyArray | None:
     if bad.all() or bad.sum() == values.notna().sum():
         return None
     raise DataError(f"{label}: expected numbers, got {values[bad].iloc[0]!r} in row {int(np.argmax(bad))}")
+
+
+def require_numbers(values: pd.Series, label: str) -> FloatArray:
+    """Return float64, NaN where empty; raises DataError for text (naming it and its row) and for infinite values."""
+    found = numbers(values, label)
+    if found is None and values.notna().any():
+        at = int(np.argmax(values.notna()))
+        raise DataError(f"{label}: expected numbers, got {values.iloc[at]!r} in row {at}")
+    result = np.full(len(values), np.nan) if found is None else found.astype(np.float64)
+    if np.isinf(result).any():
+        at = int(np.argmax(np.isinf(result)))
+        raise DataError(f"{label}: expected finite numbers, got {result[at]} in row {at}")
+    return result
+
+
+def refuse_where(wrong: AnyArray, values: FloatArray, label: str, expected: str) -> None:
+    """Raise DataError with the first of ``values`` [R] where ``wrong`` [R] is True; ``expected`` says the rule."""
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise DataError(
+            f"{label}: expected {expected}, got {values[at]:g} in row {at} ({int(wrong.sum()):,} such rows); correct it"
+        )
 
 
 def flags(values: pd.Series, label: str) -> AnyArray:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from nnstrategies.calendar import Calendar, DateLike, to_day
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.checks import LoadReport
-from nnstrategies.feeds.columns import canonical_name, flags, read_days
+from nnstrategies.feeds.columns import canonical_name, flags, read_days, refuse_where, require_numbers
 from nnstrategies.feeds.side_tables import ACTION_COLUMNS, membership_events, missing_table, require_columns
 from nnstrategies.feeds.table import panel_from_table
 from nnstrategies.panel import Panel
@@ -75,6 +75,8 @@ def load_files(
 
 
 def _price_files(path: PathLike, sides: Sequence[PathLike]) -> list[Path]:
+    if not str(path).strip():
+        raise DataError(f"prices: expected a file, a folder or a pattern, got the empty path {str(path)!r}; name one")
     given = Path(path)
     if given.is_dir():
         found = [file for file in sorted(given.iterdir()) if file.suffix.lower() in (".csv", ".parquet")]
@@ -113,6 +115,9 @@ def read_table(path: PathLike, columns: str) -> pd.DataFrame:
 
 def _read_csv(file: Path) -> pd.DataFrame:
     header = pd.read_csv(file, encoding="utf-8-sig", nrows=0).columns
+    if len(header) == 1 and (strange := next((mark for mark in ";\t" if mark in header[0]), None)):
+        shown = '";"' if strange == ";" else "a tab"
+        raise DataError(f"{file}: one column only: is the separator {shown}? Save the file with commas")
     as_text = [column for column in header if canonical_name(column) in ("symbol", *_DATES)]
     # a symbol such as NA must not be read as an empty value: empty texts are named for the other columns only
     empty = {column: list(_EMPTY) for column in header if column not in as_text}
@@ -159,7 +164,9 @@ def _side_table(path: PathLike, columns: str) -> pd.DataFrame:
 def _benchmark(path: PathLike) -> pd.DataFrame:
     table = _side_table(path, "date, close")
     require_columns(table, ("date", "close"), str(path))
-    return table.assign(date=read_days(table["date"], f"{path}: date").astype("datetime64[s]"))
+    close = require_numbers(table["close"], f"{path}: close")
+    refuse_where(close <= 0, close, f"{path}: close", "values above 0")
+    return table.assign(date=read_days(table["date"], f"{path}: date").astype("datetime64[s]"), close=close)
 
 
 def _membership(path: PathLike) -> pd.DataFrame:
@@ -175,7 +182,10 @@ def _actions(path: PathLike) -> pd.DataFrame:
     if "known_at" not in table.columns and "ex_date" in table.columns:
         table["known_at"] = table["ex_date"]  # known at the latest on the ex-date itself
     require_columns(table, ACTION_COLUMNS, str(path))
-    return table[list(ACTION_COLUMNS)]
+    cash, ratio = (require_numbers(table[column], f"{path}: {column}") for column in ("cash", "ratio"))
+    refuse_where(cash < 0, cash, f"{path}: cash", "0 or more a share held before")  # empty is 0
+    refuse_where(ratio <= 0, ratio, f"{path}: ratio", "shares after a share before, above 0")  # empty is 1
+    return table[list(ACTION_COLUMNS)].assign(cash=cash, ratio=ratio)
 
 
 def _fundamentals(path: PathLike) -> pd.DataFrame:

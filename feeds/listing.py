@@ -110,8 +110,12 @@ def _carry(fields: dict[str, AnyArray], status: AnyArray, cells: Cells, report: 
     last_close, own_close = close[row, source], close[row, t]
     moved = np.zeros(status.shape, dtype=bool)
     moved[row, t] = np.abs(own_close - last_close) > last_close * TOLERANCE
-    kind = "suspended rows with another close (ex-dates in a suspension)"
-    report.repair(kind, moved.sum(), cells.first(moved), "last close and factor repeated until trading resumes")
+    factor = fields["adj_factor"]
+    stepped = np.zeros(status.shape, dtype=bool)
+    stepped[row, t] = np.abs(factor[row, t] - factor[row, source]) > factor[row, source] * TOLERANCE
+    for mask, why in ((moved & stepped, " (ex-dates in a suspension)"), (moved & ~stepped, "")):
+        kind = f"suspended rows with another close{why}"
+        report.repair(kind, mask.sum(), cells.first(mask), "last close and factor repeated until trading resumes")
     busy = (status == Status.PAUSED) & (fields["volume"] > 0)
     report.repair("suspended rows with volume", busy.sum(), cells.first(busy), "volume set to 0")
     for name, values in fields.items():

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nnstrategies.errors import DataError, MissingTableError
 from nnstrategies.feeds.checks import LoadReport
-from nnstrategies.feeds.columns import read_days
+from nnstrategies.feeds.columns import read_days, require_numbers
 from nnstrategies.typing import AnyArray, DateArray, FloatArray
 
 SeriesLike = pd.Series | pd.DataFrame | AnyArray
@@ -20,21 +20,29 @@ def align_series(series: Mapping[str, SeriesLike], sessions: DateArray, report: 
     """Return name -> [T]: dated values (a Series indexed by date, or a frame date, close) put on the sessions.
 
     A session without a value repeats the one before (counted); before the first value it stays NaN (counted).
-    Raises DataError for duplicate dates or an array of another length.
+    Raises DataError for duplicate dates, text, an array of another length, or a benchmark of 0 or less.
     """
-    return {key: _align(values, sessions, f"series {key}", report) for key, values in series.items()}
+    aligned = {key: _align(values, sessions, f"series {key}", report) for key, values in series.items()}
+    close = aligned.get("benchmark", np.ones(1))
+    if (close <= 0).any():
+        at = int(np.argmax(close <= 0))
+        raise DataError(
+            f"{report.name}: series benchmark: close: expected values above 0, got {close[at]:g} on {sessions[at]};"
+            " correct it, or leave the row out to repeat the value before"
+        )
+    return aligned
 
 
 def _align(values: SeriesLike, sessions: DateArray, label: str, report: LoadReport) -> FloatArray:
     if isinstance(values, np.ndarray):
         if values.shape != sessions.shape:
             raise DataError(f"{report.name}: {label}: expected {len(sessions)} values, got shape {values.shape}")
-        return values.astype(np.float64)
+        return require_numbers(pd.Series(values), f"{report.name}: {label}")
     if isinstance(values, pd.DataFrame):
         require_columns(values, ("date", "close"), f"{report.name}: {label}")
         values = values.set_index("date")["close"]
     days = read_days(values.index.to_series(), f"{report.name}: {label}: date")
-    dated = pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan), index=days.astype("datetime64[s]"))
+    dated = pd.Series(require_numbers(values, f"{report.name}: {label}: close"), index=days.astype("datetime64[s]"))
     if dated.index.has_duplicates:
         again = dated.index[dated.index.duplicated()][0]
         raise DataError(f"{report.name}: {label}: {again.date()} appears twice; keep one row a date")
@@ -60,7 +68,10 @@ def require_columns(table: pd.DataFrame, columns: tuple[str, ...], label: str) -
 def known_events(
     events: Mapping[str, pd.DataFrame], symbols: tuple[str, ...], report: LoadReport
 ) -> dict[str, pd.DataFrame]:
-    """Return event tables with ``known_at`` as dates; rows of symbols without prices are dropped and counted."""
+    """Return event tables with ``known_at`` as dates; rows of symbols without prices are dropped and counted.
+
+    Raises DataError for a table none of whose symbols has prices: they are probably written in another way.
+    """
     kept = {}
     for key, table in events.items():
         label = f"{report.name}: events {key}"
@@ -72,11 +83,21 @@ def known_events(
             raise DataError(f"{label}: known_at is empty in {int(table['known_at'].isna().sum()):,} rows; fill it in")
         if "symbol" in table.columns:
             strange = ~table["symbol"].isin(symbols)
+            if strange.any() and strange.all():
+                _refuse_strangers(table["symbol"], symbols, label)
             first = str(table.loc[strange, "symbol"].iloc[0]) if strange.any() else ""
             report.repair(f"events {key}: rows of symbols without prices", strange.sum(), first, "dropped")
             table = table[~strange]
         kept[key] = table.reset_index(drop=True)
     return kept
+
+
+def _refuse_strangers(named: pd.Series, symbols: tuple[str, ...], label: str) -> None:
+    there = ", ".join(map(str, named.drop_duplicates()[:3]))
+    raise DataError(
+        f"{label}: none of its symbols has prices, first {there}; the prices have {', '.join(symbols[:3])}:"
+        " write the symbols in the same way in both tables"
+    )
 
 
 def membership_events(spans: pd.DataFrame, label: str) -> pd.DataFrame:

@@ -72,7 +72,7 @@ class _Grid:
         days = read_days(frame["date"], f"{report.name}: date", report)
         if np.isnat(days).any():
             raise DataError(f"{report.name}: date: empty in row {int(np.argmax(np.isnat(days)))}")
-        codes, symbols = read_symbols(frame["symbol"], f"{report.name}: symbol")
+        codes, symbols = read_symbols(frame["symbol"], f"{report.name}: symbol", report)
         sessions = _sessions(days, calendar, report)
         position = codes * len(sessions) + np.searchsorted(sessions, days)
         cells = Cells(symbols, sessions)

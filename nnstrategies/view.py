@@ -51,6 +51,7 @@ class View:
     entry_price: average fill price in adjusted terms, NaN where not held.
     limits: whether a stock that closed locked at its price limit counts as untradable.
     selected: set by the strategy before ``weigh`` is asked: eligible and among the best ``top_n``.
+    short_history: whether ``history`` was asked for more sessions than the panel has so far.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class View:
         self.value = value
         self.entry_price = entry_price
         self.selected: BoolArray = np.ones(panel.N, dtype=bool)
+        self.short_history = False
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -117,6 +119,7 @@ class View:
         known = self._panel.adjusted(name)[max(first, 0) : self.t + 1]
         if first >= 0:
             return known.copy()
+        self.short_history = True
         return np.vstack([np.full((-first, self.N), np.nan), known])
 
     def series(self, name: str, length: int) -> FloatArray:

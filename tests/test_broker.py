@@ -113,14 +113,16 @@ def test_nothing_is_sold_short():
     assert [r.reason for r in broker.journal.refusals] == ["not held"]
 
 
-def test_a_delisted_holding_is_paid_out_at_its_last_close():
+def test_a_delisted_holding_is_paid_out_at_its_last_close_without_a_fee():
     close = FLAT.copy()
     close[3, 0], close[4:, 0] = 8.0, np.nan
     status = np.full((6, 2), Status.TRADING)
     status[4:, 0] = Status.DELISTED
-    _, broker = run_script(make_panel(close, status=status), {0: [buy(0, 1_000)]})
-    assert [(f.row, f.size, f.price, f.reason) for f in broker.journal.fills][1:] == [(4, 1_000, 8.0, "delisted")]
-    assert broker.getvalue() == pytest.approx(100_000 - 2_000)
+    _, broker = run_script(make_panel(close, status=status), {0: [buy(0, 1_000)]}, costs=Costs(fee_bps=8))
+    bought, paid = broker.journal.fills
+    assert (paid.row, paid.size, paid.price, paid.reason) == (4, 1_000, 8.0, "delisted")
+    assert (bought.fee, paid.fee) == (pytest.approx(8.0), 0.0)
+    assert broker.getvalue() == pytest.approx(100_000 - 2_000 - 8.0)
 
 
 def test_the_value_is_never_nan_even_when_asked_about_unlisted_stocks():

@@ -113,6 +113,24 @@ def test_basics_add_turnover_value_and_float(shared_data: Path) -> None:
     assert not panel.members[0, ~np.isfinite(panel["amount"][0])].any()
 
 
+def test_days_on_which_factor_and_pre_close_disagree_are_a_caution(shared_data: Path, tmp_path: Path) -> None:
+    _, report = load_china(shared_data, "2019-11-01", "2020-01-31", delisted=False)
+    assert ": kept: the adjusted return of that day may be wrong" in _line(report, "adj_factor and pre_close disagree")
+    days = pd.to_datetime(["2020-01-06", "2020-01-07", "2020-01-08"])
+    bars = pd.DataFrame({"date": days.date, "symbol": "A", "volume": 1.0, "paused": False, "is_st": 0})
+    bars = bars.assign(**{price: [10.0, 5.0, 5.0] for price in ("open", "high", "low", "close")})
+    bars = bars.assign(limit_up=11.0, limit_down=4.0, pre_close=[10.0, 5.0, 5.0])
+    _spans().to_parquet(tmp_path / "cn_membership.parquet")
+    index = bars[["date", "close"]].assign(symbol="000300.SH")
+    index.to_parquet(tmp_path / "cn_index.parquet")
+    for factor, expected in (([1.0, 2.0, 2.0], 0), ([1.0, 2.008, 2.008], 0), ([1.0, 2.02, 2.02], 1), ([1.0] * 3, 1)):
+        # a split of 1 into 2 on 2020-01-07, of which the factor knows all, nearly all, too much, nothing
+        bars.assign(adj_factor=factor).to_parquet(tmp_path / "cn_daily.parquet")
+        _, report = load_china(tmp_path, "2020-01-06", "2020-01-08", delisted=False)
+        found = [problem for problem in report.cautions if "disagree" in problem.kind]
+        assert [problem.example for problem in found] == ["A 2020-01-07"] * expected
+
+
 def test_loading_twice_gives_the_same_fingerprint(shared_data: Path) -> None:
     one, other = (load_china(shared_data, "2015-01-01", "2015-02-28")[0] for _ in range(2))
     assert one.fingerprint == other.fingerprint

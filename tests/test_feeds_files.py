@@ -96,6 +96,8 @@ def test_membership_may_be_given_as_events(tmp_path: Path) -> None:
         (b"", "bad.csv: cannot be read as csv: No columns"),
         (b"date,close\n2020-01-06,1\n2020-01-07,1,2,3\n", "bad.csv: cannot be read as csv: .*Expected 2 fields"),
         (b"date,close\n2020-13-06,1\n", "bad.csv: date: '2020-13-06' is no date"),
+        (b"date;close\n2020-01-06;1,5\n", 'bad.csv: one column only: is the separator ";". Save the file with commas'),
+        (b"date\tclose\n2020-01-06\t1\n", "bad.csv: one column only: is the separator a tab. Save the file with"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, message: str) -> None:
@@ -120,6 +122,34 @@ def test_a_missing_table_says_where_to_put_it(tmp_path: Path) -> None:
         load_files(tmp_path / "bars.csv", benchmark=tmp_path / "index.csv")
 
 
+@pytest.mark.parametrize("path", ["", " "])
+def test_an_empty_path_is_refused_instead_of_reading_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="prices: expected a file, a folder or a pattern, got the empty path"):
+        load_files(path)
+
+
+def test_an_action_may_leave_cash_or_ratio_empty(tmp_path: Path) -> None:
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    (tmp_path / "side.csv").write_text("symbol,ex_date,cash,ratio\nNA,2020-01-07,,2\nNA,2020-01-08,0.1,\n")
+    panel, _ = load_files(tmp_path / "bars.csv", actions=tmp_path / "side.csv")
+    assert np.isnan(panel.events("actions").loc[0, "cash"])
+    assert np.isnan(panel.events("actions").loc[1, "ratio"])
+
+
+def test_a_csv_whose_symbols_lost_their_zeros_is_a_caution(tmp_path: Path) -> None:
+    table = rows().replace({"symbol": {"000001": "1", "NA": "600000"}})
+    table.to_csv(tmp_path / "bars.csv", index=False)
+    _, report = load_files(tmp_path / "bars.csv")
+    assert report.lines() == [
+        "bars: caution: symbols of 1 to 6 digits: leading zeros may be lost: 1 (first: 1):"
+        " kept; if so, quote them or store them as text (000001)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("side", "content", "message"),
     [
@@ -132,6 +162,40 @@ def test_a_missing_table_says_where_to_put_it(tmp_path: Path) -> None:
         ("membership", "symbol,known_at,member\nNA,2020-01-06,perhaps\n", "member: expected True/False or 0/1"),
         ("fundamentals", "symbol,period_end,roe\nNA,2019-12-31,1\n", "no disclosure date"),
         ("actions", "symbol,ex_date,cash\nNA,2020-01-07,1\n", "column 'ratio' is missing"),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio\nNA,2020-01-07,x,1\n",
+            "side.csv: cash: expected numbers, got 'x' in row 0",
+        ),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio\nNA,2020-01-07,1,10:3\n",
+            "side.csv: ratio: expected numbers, got '10:3'",
+        ),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio\nNA,2020-01-07,-1,1\n",
+            "side.csv: cash: expected 0 or more .*got -1 in row",
+        ),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio\nNA,2020-01-07,1,0\n",
+            "side.csv: ratio: expected .*above 0, got 0 in row",
+        ),
+        ("actions", "symbol,ex_date,cash,ratio\nB,2020-01-07,1,1\n", "events actions: none of its symbols has prices"),
+        (
+            "membership",
+            "symbol,start,end\n1,2020-01-06,\n",
+            "events membership: none of its symbols has prices, first 1;",
+        ),
+        (
+            "benchmark",
+            "date,close\n2020-01-06,1\n2020-01-07,x\n",
+            "side.csv: close: expected numbers, got 'x' in row 1",
+        ),
+        ("benchmark", "date,close\n2020-01-06,x\n", "side.csv: close: expected numbers, got 'x' in row 0"),
+        ("benchmark", "date,close\n2020-01-06,0\n", "side.csv: close: expected values above 0, got 0 in row 0"),
+        ("benchmark", "date;close\n2020-01-06;1\n", 'side.csv: one column only: is the separator ";"'),
         ("benchmark", "date,close\n2020-01-06,1\n2020-01-06,1\n", "2020-01-06 appears twice"),
         ("benchmark", "date,close\n2019-01-06,1\n", "no value on any session"),
     ],

@@ -123,7 +123,15 @@ def test_what_cannot_be_mended_is_refused_with_object_and_place(table: pd.DataFr
         ),
         (changed(8, volume=np.nan), "repair: NaN in volume: 1 (first: 000002 2020-01-08): set to 0"),
         (changed(8, paused=True), "repair: suspended rows with volume: 1 (first: 000002 2020-01-08): volume set to 0"),
-        (changed(8, paused=True), "repair: suspended rows with another close (ex-dates in a suspension): 1"),
+        (changed(8, paused=True), "repair: suspended rows with another close: 1 (first: 000002 2020-01-08)"),
+        (
+            changed(8, paused=True, adj_factor=2.0),
+            "repair: suspended rows with another close (ex-dates in a suspension): 1 (first: 000002 2020-01-08)",
+        ),
+        (
+            rows(("1", "600000")),
+            "caution: symbols of 1 to 6 digits: leading zeros may be lost: 1 (first: 1): kept; if so, quote them or",
+        ),
         (changed(8, paused=True, close=0.0), "repair: suspended rows with price 0: 1 (first: 000002 2020-01-08)"),
         (rows().assign(date=rows()["date"] + pd.Timedelta("15h")), "repair: time of day: 18 (first: 2020-01-06T15:00"),
         (rows().assign(name="x"), "repair: unknown column 'name': 18: dropped: it holds no numbers"),
@@ -245,4 +253,48 @@ def test_events_of_symbols_without_prices_are_dropped_and_counted() -> None:
     assert panel.members.sum() == 5
     assert report.lines() == [
         "mine: repair: events membership: rows of symbols without prices: 1 (first: 999999): dropped"
+    ]
+
+
+def test_symbols_that_are_not_all_digits_or_are_equally_long_are_no_caution() -> None:
+    for symbols in (("000001", "600000"), ("1", "600000.SH"), ("A", "BRK")):
+        assert load(rows(symbols))[1].lines() == ["mine: no repairs, no cautions"]
+
+
+def test_events_none_of_whose_symbols_has_prices_are_refused() -> None:
+    table = pd.DataFrame({"symbol": ["000001.SZ", "000002.SZ"], "known_at": "2020-01-07", "member": True})
+    message = (
+        "mine: events membership: none of its symbols has prices, first 000001.SZ, 000002.SZ;"
+        " the prices have 000001, 000002, 600000: write the symbols in the same way"
+    )
+    with pytest.raises(DataError, match=message):
+        panel_from_table(rows(), calendar=None, name="mine", events={"membership": table})
+    panel, report = panel_from_table(rows(), calendar=None, name="mine", events={"membership": table.iloc[:0]})
+    assert len(panel.events("membership")) == 0
+    assert report.lines() == ["mine: no repairs, no cautions"]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("n/a", "close: expected numbers, got 'n/a' in row 1"),
+        (np.inf, "close: expected finite numbers, got inf in row 1"),
+        (0.0, "close: expected values above 0, got 0 on 2020-01-07"),
+        (-3.0, "close: expected values above 0, got -3 on 2020-01-07"),
+    ],
+)
+def test_a_benchmark_of_text_infinity_or_not_above_0_is_refused(value: object, message: str) -> None:
+    table = pd.DataFrame({"date": DAYS, "close": pd.Series([1.0, value, 3.0, 4.0, 5.0, 6.0], dtype=object)})
+    with pytest.raises(DataError, match=f"^mine: series benchmark: {message}"):
+        panel_from_table(rows(), calendar=None, name="mine", series={"benchmark": table})
+
+
+def test_an_empty_benchmark_value_repeats_the_last_one_and_a_spread_may_be_negative() -> None:
+    table = pd.DataFrame({"date": DAYS, "close": [1.0, np.nan, 3.0, 4.0, 5.0, 6.0]})
+    spread = pd.Series(-1.0, index=DAYS)
+    series = {"benchmark": table, "spread": spread}
+    panel, report = panel_from_table(rows(), calendar=None, name="mine", series=series)
+    assert panel.series["benchmark"].tolist() == [1.0, 1.0, 3.0, 4.0, 5.0, 6.0]
+    assert report.lines() == [
+        "mine: repair: series benchmark: sessions without a value: 1 (first: 2020-01-07): last value repeated"
     ]

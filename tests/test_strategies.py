@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
 from nnstrategies.brokers import Costs
-from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.errors import ConfigError, DataError, FitError
 from nnstrategies.feeds.backtrader import add_panel
 from nnstrategies.panel import Panel, Status
 from nnstrategies.strategies import RebalanceStrategy, StopSettings, cap_weights, top_n
 from nnstrategies.strategies.stops import stop_distance, volatility
 from nnstrategies.typing import BoolArray, FloatArray
 from nnstrategies.view import View
-from tests.small_market import make_panel, make_scores, random_scores
+from tests.small_market import make_panel, make_scores, random_scores, sessions
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "own_strategy.py"
 FREE = Costs(0.0, 0.0)
@@ -128,6 +128,48 @@ def test_top_n_takes_the_best_and_never_one_without_a_score():
     assert top_n(score, np.array([True, True, True, True, False]), 2).tolist() == [False, False, True, True, False]
 
 
+def split_at(row: int) -> dict[str, pd.DataFrame]:
+    """Two new shares of S00 for one, by the actions table."""
+    day = pd.Timestamp(sessions(60)[row])
+    known = day - pd.Timedelta(days=1)
+    return {"actions": pd.DataFrame([{"symbol": "S00", "known_at": known, "ex_date": day, "cash": 0.0, "ratio": 2.0}])}
+
+
+def test_a_split_inside_a_suspension_leaves_the_weights_whole_and_the_other_stock_alone():
+    seen: dict[int, FloatArray] = {}
+
+    class Watching(RebalanceStrategy):
+        def is_rebalance_day(self, view: View) -> bool:
+            seen[view.t] = view.weights
+            return view.t in (1, 5)
+
+    close = np.full((10, 2), 10.0)  # while suspended, the panel repeats the close before the split
+    close[8:, 0] = 5.0
+    status = np.full((10, 2), Status.TRADING)
+    status[3:8, 0] = Status.PAUSED
+    opens = np.vstack([close[:1], close[:-1]])
+    opens[8, 0] = 5.0
+    frames = run(make_panel(close, opens, status, split_at(4)), None, Watching).frames()
+    assert frames["actions"]["size_after"].tolist() == [100_000]
+    assert max(weights.sum() for weights in seen.values()) <= 1 + 1e-9
+    assert seen[5].tolist() == pytest.approx([0.5, 0.5])
+    assert frames["fills"]["side"].tolist() == ["buy", "buy"]
+    assert "sell" not in set(frames["orders"]["side"])
+
+
+def test_a_held_stock_that_closes_limit_up_on_a_rebalance_day_is_kept():
+    close = np.full((60, 3), 10.0)
+    up = np.full((60, 3), 11.0)
+    close[42:, 0] = 11.0
+    up[43:, 0] = 12.1
+    panel = make_panel(close, limit_up=up, limit_down=np.full((60, 3), 9.0))
+    result = run(panel, make_scores(panel, [3, 2, 1]), top_n=1)
+    assert [decision.t for decision in result.decisions] == [22, 42]
+    assert result.decisions[1].target.tolist() == [1.0, 0.0, 0.0]
+    fills = result.frames()["fills"]
+    assert fills[["symbol", "side"]].to_numpy().tolist() == [["S00", "buy"]]
+
+
 # -- stops ------------------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +197,23 @@ def test_a_stop_sells_at_the_open_after_the_close_that_broke_it():
     sold = fills[fills["reason"] == "stop-loss"]
     assert sold["symbol"].tolist() == ["S00"]
     assert sold["date"].tolist() == [pd.Timestamp(panel.sessions[31])]
+
+
+def test_a_stop_before_a_split_sells_everything_at_the_next_open():
+    close = np.full((60, 2), 10.0)
+    close[30, 0], close[31:, 0] = 8.5, 4.25
+    opens = np.vstack([close[:1], close[:-1]])
+    opens[31, 0] = 4.25
+    factor = np.ones((60, 2))
+    factor[31:, 0] = 2.0
+    panel = make_panel(close, opens, events=split_at(31), adj_factor=factor)
+    settings = StopSettings(base=0.1, min_distance=0.1, max_distance=0.1)
+    frames = run(panel, make_scores(panel, [1, 2]), stop=settings).frames()
+    sold = frames["fills"].query("reason == 'stop-loss'")
+    assert sold[["date", "size", "price"]].to_numpy().tolist() == [[pd.Timestamp(panel.sessions[31]), 100_000, 4.25]]
+    positions = frames["positions"]
+    later = positions["date"].between(pd.Timestamp(panel.sessions[31]), pd.Timestamp(panel.sessions[42]))
+    assert set(positions.loc[later, "symbol"]) == {"S01"}
 
 
 def test_a_dividend_triggers_no_stop():
@@ -295,8 +354,97 @@ def test_a_hook_that_returns_the_wrong_shape_is_named(tiny_panel):
         def weigh(self, view: View) -> FloatArray:
             return np.ones(3)
 
-    with pytest.raises(DataError, match=r"Wrong.weigh: expected an array of shape \(30,\), got \(3,\)"):
+    with pytest.raises(
+        DataError, match=r"Wrong.weigh on \d{4}-\d\d-\d\d: expected an array of shape \(30,\), got \(3,\)"
+    ):
         backtest(tiny_panel, Wrong, None)
+
+
+HOOKS = ("is_rebalance_day", "eligible", "weigh", "exposure", "protect")
+
+
+def with_hook(hook: str, answer: Any) -> type[RebalanceStrategy]:
+    """A daily strategy whose ``hook``, from row 4 on, returns ``answer``, or raises it where it is an exception."""
+
+    def told(self: RebalanceStrategy, view: View) -> Any:
+        if view.t < 4:
+            return getattr(super(Told, self), hook)(view)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    class Told(RebalanceStrategy):
+        params = (("rebalance", "day"),)
+
+    setattr(Told, hook, told)
+    return Told
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_foreign_exception_of_a_hook_is_named_with_class_hook_and_date(hook):
+    original = KeyError("boom")
+    with pytest.raises(DataError, match=rf"^Told.{hook} on 2020-01-08: KeyError: 'boom'$") as caught:
+        run(flat(), None, with_hook(hook, original))
+    assert caught.value.__cause__ is original
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_an_error_of_ours_passes_through_a_hook_unchanged(hook):
+    original = FitError("mine")
+    with pytest.raises(FitError) as caught:
+        run(flat(), None, with_hook(hook, original))
+    assert caught.value is original
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), 1.5, -0.1, "much"])
+def test_an_exposure_that_is_no_number_from_0_to_1_is_refused(value):
+    with pytest.raises(DataError, match=r"Told.exposure on 2020-01-08: expected a number from 0 to 1, got"):
+        run(flat(), None, with_hook("exposure", value))
+
+
+def test_a_constructor_that_forgets_super_is_told_so():
+    class Forgets(RebalanceStrategy):
+        def __init__(self) -> None:
+            self.mine = 1
+
+    with pytest.raises(ConfigError, match=r"Forgets.__init__: expected it to call super\(\).__init__\(\)"):
+        run(flat(), None, Forgets)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([np.nan] * 5, "no finite weight for the 5 selected"),
+        ([1.0, np.nan, -0.5, 1.0, 1.0], "expected weights of 0 or more, got -0.5, first at S02"),
+        (["a"] * 5, "expected an array of float"),
+    ],
+)
+def test_weights_that_mean_nothing_are_refused(weights, message):
+    with pytest.raises(DataError, match=f"Told.weigh on 2020-01-08: {message}"):
+        run(flat(), None, with_hook("weigh", weights))
+
+
+def test_a_negative_weight_of_what_is_not_selected_does_not_matter():
+    panel = flat()
+    result = run(panel, make_scores(panel, [5, 4, 3, 2, np.nan]), with_hook("weigh", [1, 1, 1, 1, -1]), top_n=4)
+    assert result.decisions[-1].target.tolist() == [0.25, 0.25, 0.25, 0.25, 0.0]
+
+
+def test_weights_of_0_mean_cash():
+    result = run(flat(), None, with_hook("weigh", np.zeros(5)))
+    assert not result.decisions[-1].target.any()
+    assert result.journal.account[-1].cash == pytest.approx(1_000_000)
+
+
+def test_no_finite_weight_means_cash_while_the_history_asked_for_is_too_long_for_the_panel():
+    class Calm(RebalanceStrategy):
+        def weigh(self, view: View) -> FloatArray:
+            return 1.0 / (1.0 + volatility(view.history("close", 31)))
+
+    result = run(flat(), None, Calm, rebalance="day")
+    invested = [decision.target.sum() for decision in result.decisions]
+    assert invested[:30] == [0.0] * 30
+    assert invested[30:] == pytest.approx([1.0] * 30)
 
 
 def test_equal_weight_holds_all_members_alike_with_dividends():

@@ -30,7 +30,9 @@ def test_every_python_block_of_the_page_runs_as_shown(page, least, tmp_path, mon
 
 
 def test_only_the_scores_of_a_run_are_not_executed():
-    skipped = [block for page in ("strategies.md", "broker.md") for block in python_blocks(page) if NEEDS_A_RUN in block]
+    skipped = [
+        block for page in ("strategies.md", "broker.md") for block in python_blocks(page) if NEEDS_A_RUN in block
+    ]
     assert len(skipped) == 1
     assert "read_scores(" in skipped[0]
     compile(skipped[0], "skipped", "exec")

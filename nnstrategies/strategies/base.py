@@ -10,7 +10,7 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.errors import ConfigError, DataError, NNStrategiesError
 from nnstrategies.panel import Panel
 from nnstrategies.strategies.selection import cap_weights, normalise, top_n
 from nnstrategies.strategies.stops import StopSettings, stop_distance, volatility
@@ -36,6 +36,7 @@ class RebalanceStrategy(bt.Strategy):
 
     A decision at the close of session t trades at the open of t + 1. Required hook: none. Optional:
     ``is_rebalance_day``, ``eligible``, ``weigh``, ``exposure``, ``protect``.
+    What a hook raises, or returns wrongly, ends the run as a DataError that names class, hook and date.
 
     panel, scores: what to trade and on whose word (scores None: every eligible symbol is held).
     top_n: how many of the eligible to hold, best score first; None for all. threshold: a score must exceed it.
@@ -77,7 +78,11 @@ class RebalanceStrategy(bt.Strategy):
         return allowed & above
 
     def weigh(self, view: View) -> FloatArray:
-        """[N] weights of any scale, not negative; only those of ``view.selected`` count, divided by their sum."""
+        """[N] weights of any scale, not negative; only those of ``view.selected`` count, divided by their sum.
+
+        NaN among finite weights counts as 0; all 0 means cash. None finite at all is an error, unless ``view.history``
+        was asked for more sessions than there are yet: then it means cash too.
+        """
         return np.ones(view.N)
 
     def exposure(self, view: View) -> float:
@@ -122,11 +127,17 @@ class RebalanceStrategy(bt.Strategy):
         if self.p.stop is not None and not isinstance(self.p.stop, StopSettings):
             raise ConfigError(f"{name}: stop: expected StopSettings or none, got {type(self.p.stop).__name__}")
 
+    def _start(self) -> None:
+        if "_protects" not in self.__dict__:
+            name = type(self).__name__
+            raise ConfigError(f"{name}.__init__: expected it to call super().__init__(), which sets the strategy up")
+        super()._start()
+
     def next(self) -> None:
         """Stops first, then, on a rebalance day, the new targets. Not meant to be overridden."""
         view = self._view()
         exits = self._stopped(view) if self._protects else {}
-        if self.is_rebalance_day(view):
+        if self._ask("is_rebalance_day", view):
             self._rebalance(view, exits)
         else:
             for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
@@ -151,7 +162,7 @@ class RebalanceStrategy(bt.Strategy):
         """Columns of held symbols that broke their level or reached their profit, with the reason."""
         if not view.held.any():
             return {}
-        levels = self._array(self.protect(view), view, "protect")
+        levels = self._array("protect", view)
         close = view.adjusted("close")
         with np.errstate(invalid="ignore"):
             below = view.held & (close < levels)
@@ -176,16 +187,14 @@ class RebalanceStrategy(bt.Strategy):
 
     def _targets(self, view: View, exits: dict[int, str]) -> tuple[FloatArray, Any]:
         """Target weights [N] = exposure x weights on the selected, less what is stuck in suspended holdings."""
-        eligible = self._array(self.eligible(view), view, "eligible").astype(bool)
+        eligible = self._array("eligible", view, bool)
         eligible[list(exits)] = False
         eligible &= np.isfinite(view.field("close"))
         view.selected = eligible
         if self.p.top_n is not None and view.has_scores:
             view.selected = top_n(view.score(), eligible, self.p.top_n)
-        weights = normalise(self._array(self.weigh(view), view, "weigh"), view.selected)
-        exposure = float(self.exposure(view))
-        if not 0.0 <= exposure <= 1.0:
-            raise ConfigError(f"{type(self).__name__}.exposure: expected 0 to 1, got {exposure}")
+        weights = self._weights(view)
+        exposure = self._exposure(view)
         stuck = float(view.weights[view.suspended & ~view.selected].sum())
         room = max(min(exposure * (1.0 - self.p.cash_buffer), 1.0 - stuck), 0.0)
         target = weights * room
@@ -202,11 +211,51 @@ class RebalanceStrategy(bt.Strategy):
         best_first = np.argsort(-np.nan_to_num(order[wanted], nan=-np.inf), kind="stable")
         return [int(column) for column in wanted[best_first]]
 
-    def _array(self, values: Any, view: View, hook: str) -> Any:
-        array = np.array(values)
+    # -- asking the hooks -----------------------------------------------------------------------------------------
+
+    def _wrong(self, hook: str, view: View, what: str) -> DataError:
+        return DataError(f"{type(self).__name__}.{hook} on {view.date}: {what}")
+
+    def _ask(self, hook: str, view: View) -> Any:
+        try:
+            return getattr(self, hook)(view)
+        except NNStrategiesError:
+            raise
+        except Exception as error:
+            raise self._wrong(hook, view, f"{type(error).__name__}: {error}") from error
+
+    def _array(self, hook: str, view: View, kind: type = float) -> Any:
+        values = self._ask(hook, view)
+        try:
+            array = np.array(values, dtype=kind)
+        except (TypeError, ValueError) as error:
+            raise self._wrong(hook, view, f"expected an array of {kind.__name__}: {error}") from error
         if array.shape != (view.N,):
-            raise DataError(f"{type(self).__name__}.{hook}: expected an array of shape ({view.N},), got {array.shape}")
+            raise self._wrong(hook, view, f"expected an array of shape ({view.N},), got {array.shape}")
         return array
+
+    def _weights(self, view: View) -> FloatArray:
+        """Weights [N] on the selected, with sum 1, or all 0."""
+        view.short_history = False
+        weights = self._array("weigh", view)
+        chosen = weights[view.selected]
+        if len(chosen) and not np.isfinite(chosen).any() and not view.short_history:
+            raise self._wrong("weigh", view, f"no finite weight for the {len(chosen)} selected; 0 for all means cash")
+        if (chosen < 0).any():
+            symbol = view.symbols[int(np.flatnonzero(view.selected & (weights < 0))[0])]
+            least = np.nanmin(chosen)
+            raise self._wrong("weigh", view, f"expected weights of 0 or more, got {least:.6g}, first at {symbol}")
+        return normalise(weights, view.selected)
+
+    def _exposure(self, view: View) -> float:
+        value = self._ask("exposure", view)
+        try:
+            share = float(value)
+        except (TypeError, ValueError):
+            share = math.nan
+        if not 0.0 <= share <= 1.0:
+            raise self._wrong("exposure", view, f"expected a number from 0 to 1, got {value}")
+        return share
 
     # -- entry prices ---------------------------------------------------------------------------------------------
 
