@@ -55,7 +55,7 @@ def _align(values: SeriesLike, sessions: DateArray, label: str, report: LoadRepo
     hollow[:begin] = False
     at = sessions[int(np.argmax(hollow))]
     report.repair(f"{label}: sessions without a value", hollow.sum(), str(at), "last value repeated")
-    return pd.Series(aligned).ffill().to_numpy()
+    return np.asarray(pd.Series(aligned).ffill(), dtype=np.float64)
 
 
 def require_columns(table: pd.DataFrame, columns: tuple[str, ...], label: str) -> None:
