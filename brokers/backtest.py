@@ -175,7 +175,7 @@ class MarketBroker(bt.brokers.BackBroker):
         self.journal.actions.append(ActionRow(self._row, action.column, paid, before, after, action.inferred))
 
     def _transfer(self, data: Any, change: float, price: float) -> None:
-        """Move shares outside the market, free of fees, as a simulated order, so that backtrader's trades stay right."""
+        """Move shares outside the market, free of fee, as a simulated order, so that backtrader's trades stay right."""
         kind = bt.order.BuyOrder if change > 0 else bt.order.SellOrder
         owner = self._owners.get(self._columns[data])
         order = kind(owner=owner, data=data, size=abs(change), price=price, exectype=bt.Order.Market, simulated=True)

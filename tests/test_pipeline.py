@@ -286,3 +286,17 @@ def test_a_run_is_not_resumed_on_other_data(key, value, named, finished, tmp_pat
     (copy / "config.yaml").write_text(yaml.safe_dump(config))
     said = refused(["run", "--resume", str(copy)], 6, tmp_path, monkeypatch, capsys)
     assert f"{named} changed since the run began" in said
+
+
+def test_the_scores_of_a_run_can_be_read_back(finished):
+    from nnstrategies.errors import RunFolderError
+    from nnstrategies.scores import read_scores
+
+    table = pd.read_parquet(finished / "scores.parquet")
+    rows = table[table["recipe"] == "lstm"].set_index(["date", "symbol"])
+    (day, symbol), expected = next(iter(rows.groupby(["date", "symbol"])["score"].mean().items()))
+    scores = read_scores(finished, "lstm")
+    assert scores.at(day)[scores.symbols.index(symbol)] == pytest.approx(expected, rel=1e-5)
+    assert read_scores(finished, "lstm", seed=1).names == ("score",)
+    with pytest.raises(RunFolderError, match="no scores of recipe 'lstn'"):
+        read_scores(finished, "lstn")

@@ -227,7 +227,7 @@ class RebalanceStrategy(bt.Strategy):
     def _array(self, hook: str, view: View, kind: type = float) -> Any:
         values = self._ask(hook, view)
         try:
-            array = np.array(values, dtype=kind)
+            array: Any = np.array(values, dtype=kind)
         except (TypeError, ValueError) as error:
             raise self._wrong(hook, view, f"expected an array of {kind.__name__}: {error}") from error
         if array.shape != (view.N,):
