@@ -82,11 +82,11 @@ class Run:
                 f"walk_forward: the test {span.first_test}..{span.last_test or 'the end'} must lie inside the data, "
                 f"{calendar.sessions[0]}..{calendar.sessions[-1]}, with sessions to train on before it"
             )
-        self._check_test(first, last)
         return first, last
 
-    def _check_test(self, first: int, last: int) -> None:
+    def check_test(self) -> None:
         """Refuse before training what would make the figures of the test meaningless."""
+        first, last = self.test_rows
         if not np.isfinite(self.samples.labels.returns[first : last + 1]).any():
             raise ConfigError(
                 f"walk_forward: no date of the test has a label {self.config.label.horizon_days} sessions ahead inside "

@@ -41,6 +41,7 @@ def train(run: Run) -> None:
     if run.folder.has("evidence.json"):
         log.info("training: complete, not done again")
         return
+    run.check_test()
     _check_inputs(run)
     _write_truth(run)
     for name in run.config.recipes:
