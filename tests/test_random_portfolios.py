@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from nnstrategies.backtest import backtest
 from nnstrategies.baselines import equal_weight_returns
@@ -36,7 +35,6 @@ def test_random_portfolios_average_equal_weight_on_the_simulated_market():
     assert_unbiased(panel, 0)
 
 
-@pytest.mark.slow
 def test_random_portfolios_average_equal_weight_on_the_real_market(shared_data: Path):
     from nnstrategies.feeds.china import load_china
 
