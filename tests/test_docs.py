@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from nnstrategies.cli import app
 from nnstrategies.config import parse
+from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.pipeline.trading import load_strategy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,3 +79,24 @@ def test_links_between_pages_lead_somewhere(page):
 def test_every_page_of_the_docs_is_reached_from_the_readme():
     for page in (ROOT / "docs").glob("*.md"):
         assert f"docs/{page.name}" in README, page.name
+
+
+def test_the_readmes_own_data_run_as_it_stands(tmp_path, monkeypatch):
+    """Its config and both of its commands on CSV tables, with less training so that it is quick."""
+    panel, _ = simulate(SimulatedMarket(symbols=14, members=10, sessions=560, start="2019-01-02", seed=2))
+    t, n = np.nonzero(panel.listed)
+    table = {"date": panel.sessions[t], "symbol": np.asarray(panel.symbols)[n]}
+    table |= {name: panel[name][t, n] for name in ("open", "high", "low", "close", "volume", "adj_factor")}
+    pd.DataFrame(table | {"paused": ~panel.trading[t, n]}).to_csv(tmp_path / "prices.csv", index=False)
+    index = pd.DataFrame({"date": panel.sessions, "close": panel.series["benchmark"]})
+    index.to_csv(tmp_path / "index.csv", index=False)
+    (tmp_path / "my_run.yaml").write_text(blocks(README, "yaml")[0], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (own,) = [block for block in blocks(README, "bash") if "my_run.yaml" in block]
+    for line in own.splitlines():
+        words = line.split("#")[0].split()[1:]
+        quick = ["--set", "evidence.refits=0", "--set", "recipes.lstm.epochs=1"] if words[0] == "run" else []
+        done = CliRunner().invoke(app, [*words, *quick])
+        assert done.exit_code == 0, done.exception
+    (page,) = tmp_path.glob("runs/*-my_run/report.html")
+    assert page.stat().st_size > 100_000
