@@ -300,3 +300,23 @@ def test_the_scores_of_a_run_can_be_read_back(finished):
     assert read_scores(finished, "lstm", seed=1).names == ("score",)
     with pytest.raises(RunFolderError, match="no scores of recipe 'lstn'"):
         read_scores(finished, "lstn")
+
+
+def test_a_run_without_a_benchmark_says_what_that_costs(tmp_path, monkeypatch):
+    from nnstrategies.config import parse
+    from nnstrategies.feeds.simulated import SimulatedMarket, simulate
+    from nnstrategies.pipeline import report, start, trade, train
+
+    panel, _ = simulate(SimulatedMarket(symbols=14, members=10, sessions=300, listing_sessions=40, seed=2))
+    t, n = panel.listed.nonzero()
+    table = {"date": panel.sessions[t], "symbol": pd.Series(panel.symbols).to_numpy()[n]}
+    table |= {name: panel[name][t, n] for name in ("open", "high", "low", "close", "volume", "adj_factor")}
+    pd.DataFrame(table | {"paused": ~panel.trading[t, n]}).to_csv(tmp_path / "prices.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    tree = {**TINY, "data": {"source": "files", "prices": "prices.csv"}, "recipes": {"ridge": {"kind": "ridge"}}}
+    tree |= {"headline": "ridge", "inputs": {}, "evidence": {"refits": 0}}
+    run = start(parse(tree, "x"), Path("runs"))
+    train(run)
+    trade(run)
+    page = report(run).read_text(encoding="utf-8")
+    assert "The data has no benchmark" in page

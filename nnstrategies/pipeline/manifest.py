@@ -10,6 +10,10 @@ from nnstrategies.pipeline.run import Run
 from nnstrategies.training.device import resolve_device
 
 PRICE_INDEX = "The benchmark is a price index: it leaves dividends out, the equal-weight portfolio contains them."
+NO_BENCHMARK = (
+    "The data has no benchmark: its column is zero, so beta, alpha, tracking error and information ratio against it "
+    "mean nothing; compare with equal weight, or add a table with data.benchmark."
+)
 SIMULATED = (
     "The market is simulated and far more predictable than any real one: the run shows that the machinery works, "
     "not that money can be made."
@@ -50,7 +54,13 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
         "costs": {"fee_bps": config.costs.fee_bps, "slippage_bps": config.costs.slippage_bps},
         "device": str(resolve_device(config.device)),
         "seconds": seconds,
-        "cautions": [*own, PRICE_INDEX, *([SIMULATED] if simulated else []), *run.market.cautions, IN_COMMON],
+        "cautions": [
+            *own,
+            PRICE_INDEX if "benchmark" in panel.series else NO_BENCHMARK,
+            *([SIMULATED] if simulated else []),
+            *run.market.cautions,
+            IN_COMMON,
+        ],
     }
     run.folder.write_json("manifest.json", manifest)
 
