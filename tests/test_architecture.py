@@ -30,11 +30,13 @@ ALLOWED = {
     "training": DATA | {"models"},
     "predictors": DATA | {"models", "training"},
     "evidence": DATA | {"models", "training", "predictors"},
-    "view": BASE,
+    "market": BASE,
+    "view": BASE | {"market"},
     "indicators": BASE,
-    "strategies": BASE | {"view", "indicators"},
+    "strategies": BASE | {"market", "view", "indicators"},
     "feeds": BASE,
-    "brokers": BASE,
+    "brokers": BASE | {"market"},
+    "engine": BASE | {"feeds", "brokers"},
     "report": {"errors", "typing"},
 }
 HEAVY = {"torch", "ccxt", "matplotlib", "pyfolio"}

@@ -1,0 +1,1 @@
+"""Rules of a market by board and date, bound to a panel: price limits, order sizes, settlement, fees, taxes."""
