@@ -1,4 +1,4 @@
-"""The broker of a backtest: fills at the next open under the market's rules, in a stock bt.Cerebro."""
+"""The broker of a backtest: backtrader's orders, filled by an account under the market's rules."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import math
 from typing import Any
 
 import backtrader as bt
-import numpy as np
 
-from nnstrategies.brokers import fills
-from nnstrategies.brokers.actions import Action, actions_by_row
-from nnstrategies.brokers.costs import Costs, commission
+from nnstrategies.brokers.account import Account, Outcome
+from nnstrategies.brokers.actions import ActionResult, Delisting
 from nnstrategies.brokers.journal import (
     AccountRow,
     ActionRow,
@@ -21,35 +19,41 @@ from nnstrategies.brokers.journal import (
     PositionRow,
     RefusalRow,
 )
+from nnstrategies.brokers.ledger import Transaction
 from nnstrategies.errors import ConfigError
-from nnstrategies.panel import Panel, Status
-from nnstrategies.typing import AnyArray, FloatArray
+from nnstrategies.market.rules import MarketRules
+from nnstrategies.panel import Panel
 
 _ORDINAL_OF_1970 = 719163  # backtrader's dates count days from 0001-01-01
 _LAST_RANK = 1 << 30
+_RESTING = (bt.Order.Limit, bt.Order.StopLimit, bt.Order.StopTrailLimit)  # fill at their own price
+_OF_A_SESSION = (bt.Order.Limit, bt.Order.Close)
+_STATUS = {"cash short": bt.Order.Margin, "limit-up": bt.Order.Expired, "limit-down": bt.Order.Expired}
+_FREE = bt.CommInfoBase(commission=0.0, stocklike=True, commtype=bt.CommInfoBase.COMM_PERC, percabs=True)
 
 
 class MarketBroker(bt.brokers.BackBroker):
     """Market orders fill at the open of the session after the decision, at raw prices, or not at all.
 
-    panel: feeds are matched to it by name; a feed that is no symbol of it cannot be traded.
-    costs: fee and slippage. lot: buys are multiples of it, and so are sales, unless the whole position goes.
-    rules: False turns lots, price limits, fees and slippage off, and sells fractions of shares.
+    rules: the market's, bound to the panel whose symbols the feeds are named after. costs, slippage, participation,
+    dividend_tax, reinvest: as in ``Account``.
 
-    At each session, in this order: corporate actions of the ex-date; positions in delisted symbols are paid out at the
-    last close, without a fee; sales; buys in rank order (``rank=`` of the order, else as they came), with the cash then
-    at hand.
+    At each session, in this order: corporate actions of the ex-date; forced exits from delisted symbols; sales; buys
+    in rank order (``rank=`` of the order, else as they came), with the cash then at hand.
     An order with ``target=`` (share of the account's value) is sized at the fill; any other keeps its size, as far as
     cash and holding allow. What a market order cannot do that session expires, and the reason is in the journal.
-    Limit, stop and the other order types follow backtrader within the same rules and wait while they are blocked.
+    Where the book says that orders end with their session, a limit order does too, unless it belongs to a bracket or
+    an OCO group: those, and stops, are held by us and tried each session.
     Nothing is sold short. The value is marked at finite closes only.
     """
 
     params: Any = (
-        ("panel", None),
-        ("costs", Costs()),
-        ("lot", 100),
-        ("rules", True),
+        ("rules", None),
+        ("costs", None),
+        ("slippage", None),
+        ("participation", None),
+        ("dividend_tax", True),
+        ("reinvest", False),
         ("checksubmit", False),  # cash is checked at the fill, after the sales
     )
 
@@ -57,164 +61,147 @@ class MarketBroker(bt.brokers.BackBroker):
     _fundval: float
 
     def __init__(self) -> None:
-        if not isinstance(self.p.panel, Panel):
-            raise ConfigError(f"MarketBroker: panel: expected a Panel, got {type(self.p.panel).__name__}")
-        if self.p.lot < 1:
-            raise ConfigError(f"MarketBroker: lot: expected at least 1, got {self.p.lot}")
-        panel: Panel = self.p.panel
-        self._costs: Costs = self.p.costs if self.p.rules else Costs(0.0, 0.0)
-        self._lot: int | None = self.p.lot if self.p.rules else None
-        self._rows = {int(day) + _ORDINAL_OF_1970: row for row, day in enumerate(panel.sessions.astype(np.int64))}
-        self._actions = actions_by_row(panel)
-        self._free, self._transferring = commission(Costs(0.0, 0.0)), False
+        if not isinstance(self.p.rules, MarketRules):
+            raise ConfigError(
+                f"MarketBroker: rules: expected MarketRules(book, panel), got {type(self.p.rules).__name__}"
+            )
+        self.rules: MarketRules = self.p.rules
+        self.panel: Panel = self.rules.panel
+        days = self.panel.sessions.astype("int64").tolist()
+        self._rows = {day + _ORDINAL_OF_1970: row for row, day in enumerate(days)}
         super().__init__()
         self.journal = Journal()
 
     def start(self) -> None:
         super().start()
+        self._refuse_settings()
+        symbols = set(self.panel.symbols)
+        self._columns = {d: self.panel.column(d._name) for d in self.cerebro.datas if d._name in symbols}
+        self._feeds = {column: data for data, column in self._columns.items()}
+        if not self._columns:
+            raise ConfigError(f"MarketBroker: no feed is named after a symbol of {self.panel.name}; use add_panel")
+        self._clock = next(iter(self._columns))
+        self._row = -1
+        self._owners: dict[int, Any] = {}
+        self.account: Account | None = None
+        self.journal = Journal(money=10**self.rules.book.money_decimals)
+
+    def _refuse_settings(self) -> None:
         if self.p.coc or self.p.coo:
             raise ConfigError("MarketBroker: cheat-on-close and cheat-on-open fill on the bar of the decision")
-        self.journal = Journal()
-        panel: Panel = self.p.panel
-        self.addcommissioninfo(commission(self._costs))
-        self.p.slip_perc, self.p.slip_open = self._costs.slippage, True
-        self._volume_filler = self.p.filler if self.p.filler != self._granted_size else None
-        self.p.filler = self._granted_size
-        symbols = set(panel.symbols)
-        self._columns = {d: panel.column(d._name) for d in self.cerebro.datas if d._name in symbols}
-        self._feeds = {column: data for data, column in self._columns.items()}
-        self._row = -1
-        self._marks: FloatArray = np.full(panel.N, np.nan)
-        self._owners: dict[int, Any] = {}
-        self._granted = 0.0
-        self._reference = math.nan
-        if not self._columns:
-            raise ConfigError(f"MarketBroker: no feed is named after a symbol of {panel.name}; use add_panel")
-        self._clock = next(iter(self._columns))
+        if self.p.slip_perc or self.p.slip_fixed:
+            raise ConfigError("MarketBroker: slip_perc and slip_fixed are not used; pass slippage=BpsSlippage(5)")
+        if self.p.filler is not None:
+            raise ConfigError("MarketBroker: filler is not used; pass participation=0.1 to cap orders by volume")
+        if set(self.comminfo) != {None} or self.comminfo[None].p.commission or not self.comminfo[None]._stocklike:
+            raise ConfigError("MarketBroker: commission schemes are not used; pass costs=FlatCosts(fee_bps=8)")
 
     # -- one session ----------------------------------------------------------------------------------------------
 
     def next(self) -> None:
-        panel: Panel = self.p.panel
         while self._toactivate:
             self._toactivate.popleft().activate()
         if self.p.checksubmit:
             self.check_submitted()
-        first = self._row < 0
         self._row = self._rows[int(self._clock.datetime[0])]
-        self._process_order_history()
-        if first and self._row > 0:
-            self._mark_history()
-        for action in self._actions.get(self._row, ()):
-            self._apply(action)
-        self._pay_out_delisted()
+        account = self._account()
+        booked, exits = account.begin(self._row)
+        for result in booked:
+            self._record_action(result)
+        for delisting, transaction in exits:
+            self._record_exit(delisting, transaction)
+        self.cash = account.cash
         if self.pending:
             self._match()
-        traded = panel.status[self._row] == Status.TRADING
-        close = panel["close"][self._row]
-        np.copyto(self._marks, close, where=traded & np.isfinite(close))
+        account.end()
         self._get_value()
         self._record_account()
 
-    def _mark_history(self) -> None:
-        """Closes of the session before the run starts, so that an action on its first day has a reference."""
-        self._marks[:] = self.p.panel["close"][self._row - 1]
+    def _account(self) -> Account:
+        """The account, opened at the first session of the run with the cash set by then."""
+        if self.account is None:
+            self.account = Account(
+                self.rules,
+                float(self.cash),
+                self._row,
+                costs=self.p.costs,
+                slippage=self.p.slippage,
+                participation=self.p.participation,
+                dividend_tax=self.p.dividend_tax,
+                reinvest=self.p.reinvest,
+            )
+            self.journal.transactions = self.account.ledger.transactions
+        return self.account
 
     def _record_account(self) -> None:
-        self.journal.account.append(AccountRow(self._row, float(self._value), float(self.cash)))
-        held = [
-            PositionRow(self._row, self._columns[data], float(position.size), float(self._marks[self._columns[data]]))
-            for data, position in self.positions.items()
-            if position.size and data in self._columns
-        ]
-        self.journal.positions.extend(sorted(held))
+        account = self._account()
+        self.journal.account.append(AccountRow(self._row, float(self._value), account.cash))
+        for column in sorted(account.ledger.holdings):
+            row = PositionRow(self._row, column, account.shares(column), float(account.marks[column]))
+            self.journal.positions.append(row)
 
     def _get_value(self, datas: Any = None, lever: bool = False) -> float:
         """Value at the last finite closes; of these feeds, or of the account when none are named."""
+        if self.account is None:
+            return float(self.cash)
         while self._cash_addition:
             added = self._cash_addition.popleft()
             self._fundshares += added / self._fundval
-            self.cash += added
-        worth, unrealized = 0.0, 0.0
-        for data in datas or self.positions:
-            position = self.positions[data] if datas else self.positions.get(data)
-            if position is not None and position.size:
-                price = self._price(data)
-                worth += position.size * price
-                unrealized += position.size * (price - position.price)
+            self.account.deposit(added)
         if datas:
-            return worth
-        self._value = self._valuelever = self.cash + worth
-        self._valuemkt = self._valuemktlever = worth
+            return sum(self.account.worth(self._columns[data]) for data in datas)
+        self.cash = self.account.cash
+        self._value = self._valuelever = self.account.value()
+        self._valuemkt = self._valuemktlever = self._value - self.cash
         self._fundval = self._value / self._fundshares
-        self._leverage, self._unrealized = 1.0, unrealized
+        self._leverage = 1.0
+        self._unrealized = sum(
+            self.account.worth(self._columns[data]) - position.size * position.price
+            for data, position in self.positions.items()
+            if position.size
+        )
         return self._value
-
-    def _price(self, data: Any) -> float:
-        price = float(self._marks[self._columns[data]])
-        return price if math.isfinite(price) else float(self.positions[data].price)
 
     # -- corporate actions and delistings -------------------------------------------------------------------------
 
-    def _apply(self, action: Action) -> None:
-        """Book cash and new shares on what was held at the close before; a fraction of a share is paid in cash."""
-        reference = (self._marks[action.column] - action.cash) / action.ratio
-        self._marks[action.column] = reference
-        data = self._feeds.get(action.column)
-        position = self.positions.get(data) if data is not None else None
-        if position is None or not position.size:
-            return
-        before = position.size
-        after = before * action.ratio
-        if self.p.rules:
-            after = math.floor(after + 1e-6)
-        paid = before * action.cash + (before * action.ratio - after) * reference
+    def _record_action(self, result: ActionResult) -> None:
+        account, column = self._account(), result.column
+        scale = 10 ** account.rules.book.boards[account.rules.boards[column]].quantity_decimals
+        before, after = result.before / scale, result.after / scale
+        paid = result.cash / self.journal.money
+        self.journal.actions.append(ActionRow(self._row, column, paid, before, after, result.inferred))
         if after != before:
-            self._transfer(data, after - before, 0.0)
-        self.cash += paid
-        self.journal.actions.append(ActionRow(self._row, action.column, paid, before, after, action.inferred))
+            self._transfer(column, after - before, 0.0)
 
-    def _transfer(self, data: Any, change: float, price: float) -> None:
-        """Move shares outside the market, free of fee, as a simulated order, so that backtrader's trades stay right."""
+    def _record_exit(self, delisting: Delisting, transaction: Transaction) -> None:
+        column = delisting.column
+        size = self.positions[self._feeds[column]].size
+        self._transfer(column, -size, delisting.price)
+        kind = f"{delisting.kind} (assumed)" if delisting.assumed else delisting.kind
+        self.journal.fills.append(FillRow(self._row, column, "sell", size, delisting.price, 0.0, 0.0, kind, ""))
+
+    def _transfer(self, column: int, change: float, price: float) -> None:
+        """Tell backtrader of shares that moved outside the market, as a simulated order, so that trades stay right."""
         kind = bt.order.BuyOrder if change > 0 else bt.order.SellOrder
-        owner = self._owners.get(self._columns[data])
+        data, owner = self._feeds[column], self._owners.get(column)
         order = kind(owner=owner, data=data, size=abs(change), price=price, exectype=bt.Order.Market, simulated=True)
         self._ocoize(order, None)
         order.accept(self)
-        self._granted, self._transferring = abs(change), True
-        try:
-            super()._execute(order, ago=0, price=price)
-        finally:
-            self._transferring = False
-
-    def getcommissioninfo(self, data: Any) -> Any:
-        """The fee of a feed; none for what moves outside the market."""
-        return self._free if self._transferring else super().getcommissioninfo(data)
-
-    def _pay_out_delisted(self) -> None:
-        gone = self.p.panel.status[self._row] == Status.DELISTED
-        for data in [d for d, p in self.positions.items() if p.size and d in self._columns]:
-            column = self._columns[data]
-            if gone[column]:
-                size, price = self.positions[data].size, self._price(data)
-                self._transfer(data, -size, price)
-                paid = FillRow(self._row, column, "sell", float(size), price, 0.0, 0.0, "delisted", "")
-                self.journal.fills.append(paid)
+        self._report_fill(order, abs(change), price, 0.0)
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
     def submit(self, order: Any, check: bool = True) -> Any:
         column = self._columns.get(order.data)
         if column is None:
-            raise ConfigError(f"MarketBroker: feed {order.data._name!r} is no symbol of {self.p.panel.name}")
+            raise ConfigError(f"MarketBroker: feed {order.data._name!r} is no symbol of {self.panel.name}")
         self._owners[column] = order.owner
         row = self._rows[int(order.data.datetime[0])]
-        reason = str(order.info.get("reason", "") or "")
-        self.journal.orders.append(OrderRow(row, column, _side(order), abs(float(order.created.size)), reason))
+        self.journal.orders.append(OrderRow(row, column, _side(order), abs(float(order.created.size)), _why(order)))
         return super().submit(order, check)
 
     def _match(self) -> None:
-        """Try every active order once: sales first, then buys by rank; market orders do not outlive the session."""
+        """Try every active order once: sales first, then buys by rank; then end what ends with the session."""
         inactive = [order for order in self.pending if not order.active()]
         active = [order for order in self.pending if order.active()]
         active.sort(key=lambda order: (order.isbuy(), order.info.get("rank", _LAST_RANK), order.ref))
@@ -227,75 +214,52 @@ class MarketBroker(bt.brokers.BackBroker):
             self._try_exec(order)
             if order.status == bt.Order.Completed:
                 self._bracketize(order)
-            elif order.alive() and order.exectype == bt.Order.Market:
+            elif order.alive() and self._ends_with_session(order):
                 self._refuse(order, "expired", "not filled this session", bt.Order.Expired)
             elif order.alive():
                 self.pending.append(order)
 
+    def _ends_with_session(self, order: Any) -> bool:
+        if order.exectype == bt.Order.Market:
+            return True
+        grouped = order.parent is not None or len(self._ocol[self._ocos[order.ref]]) > 1
+        return self.rules.book.orders_expire and order.exectype in _OF_A_SESSION and not grouped
+
     def _try_exec(self, order: Any) -> None:
-        column = self._columns[order.data]
-        market = order.exectype == bt.Order.Market
-        self._reference = math.nan
-        if reason := fills.untradable(self.p.panel, self._row, column):
-            if market:
-                self._refuse(order, reason, "on the session of the fill", bt.Order.Rejected)
-        elif not market:
-            super()._try_exec(order)
-        else:
-            price = float(self.p.panel["open"][self._row, column])
-            if reason := self._locked(order, column, price):
-                self._refuse(order, reason, f"opened at {price:.4g}", bt.Order.Expired)
-            elif order.data.datetime[0] > order.created.dt:
-                self._execute_at_open(order, column, price)
-
-    def _locked(self, order: Any, column: int, price: float) -> str:
-        return fills.locked(self.p.panel, self._row, column, order.isbuy(), price) if self.p.rules else ""
-
-    def _execute_at_open(self, order: Any, column: int, price: float) -> None:
-        fill = fills.slipped(self.p.panel, self._row, column, order.isbuy(), price, self._costs.slippage)
+        account, column = self._account(), self._columns[order.data]
+        if order.exectype != bt.Order.Market:
+            if not self.rules.untradable(self._row, column):
+                super()._try_exec(order)  # asks _execute to fill, at the price it finds
+            return
+        if order.data.datetime[0] <= order.created.dt:
+            return
+        price = account.open_price(column)
+        if reason := account.refuse(column, order.isbuy(), price):
+            detail = "on the session of the fill" if math.isnan(price) else f"opened at {price:.6g}"
+            self._refuse(order, reason, detail, _STATUS.get(reason, bt.Order.Rejected), price)
+            return
         if order.info.get("target", None) is not None:
-            self._resize(order, fill)
+            self._resize(order, price)
             if not order.executed.remsize:
                 moved = "the open already brought the weight to its target"
-                self._refuse(order, "price moved", moved, bt.Order.Rejected)
+                self._refuse(order, "price moved", moved, bt.Order.Rejected, price)
                 return
-        self._reference = price
-        self._execute(order, ago=0, price=fill)
+        self._fill(order, price, slips=True)
 
-    # -- sizes ----------------------------------------------------------------------------------------------------
-
-    def _value_at_open(self) -> float:
-        """Cash and holdings at this session's opens, or last closes where there is none."""
-        opens: AnyArray = self.p.panel["open"][self._row]
-        trading = self.p.panel.status[self._row] == Status.TRADING
-        worth = self.cash
-        for data, position in self.positions.items():
-            if position.size and data in self._columns:
-                column = self._columns[data]
-                price = float(opens[column])
-                worth += position.size * (price if trading[column] and math.isfinite(price) else self._price(data))
-        return float(worth)
+    def _resize(self, order: Any, price: float) -> None:
+        """Size an order with a target weight at the fill."""
+        value, column = self._session_value(after_sales=order.isbuy()), self._columns[order.data]
+        size = self._account().wanted(column, float(order.info.target), value, order.isbuy(), price)
+        order.executed.remsize = size if order.isbuy() else -size
+        order.size = order.created.size = order.executed.remsize
 
     def _session_value(self, after_sales: bool) -> float:
         """Computed once for all sales and once for all buys, so that their order changes no size."""
         if math.isnan(self._value_before):
-            self._value_before = self._value_at_open()
+            self._value_before = self._account().value_at_open()
         if after_sales and math.isnan(self._value_after):
-            self._value_after = self._value_at_open()
+            self._value_after = self._account().value_at_open()
         return self._value_after if after_sales else self._value_before
-
-    def _resize(self, order: Any, fill: float) -> None:
-        """Size an order with a target weight at the fill; a buy's fee is part of its budget."""
-        value = self._session_value(after_sales=order.isbuy())
-        held = self.positions[order.data].size
-        gap = float(order.info.target) * value - held * fill
-        if order.isbuy():
-            size = max(gap, 0.0) / (fill * (1 + self._costs.fee))
-            order.executed.remsize = size
-        else:
-            size = held if not order.info.target else min(max(-gap / fill, 0.0), held)
-            order.executed.remsize = -size
-        order.size = order.created.size = order.executed.remsize
 
     def _execute(
         self,
@@ -306,62 +270,65 @@ class MarketBroker(bt.brokers.BackBroker):
         position: Any = None,
         dtcoc: float | None = None,
     ) -> Any:
-        """Fill as much as holding, cash and lots allow; the books are the parent's."""
+        """Where backtrader's own matching ends; without ``ago`` it only reckons what an order would cost."""
         if ago is None or price is None:
             return super()._execute(order, ago, price, cash, position, dtcoc)
-        column = self._columns[order.data]
-        market = order.exectype == bt.Order.Market
-        if not market and self._locked(order, column, price):
-            return None  # waits
-        size, shortfall, detail = self._allowed(order, price, ago)
-        wanted = abs(order.executed.remsize)
-        if size <= 0:
-            self._refuse(order, shortfall, detail, bt.Order.Margin if shortfall == "cash short" else bt.Order.Rejected)
-            return None
-        if order.info.get("target", None) is not None and size < wanted:
-            order.executed.remsize = math.copysign(size, order.executed.remsize)
-            order.size = order.created.size = order.executed.remsize
-        self._granted = size
-        fees = order.executed.comm
-        super()._execute(order, ago, price, dtcoc=dtcoc)
-        reference = self._reference if math.isfinite(self._reference) else price
-        cost = abs(price - reference) * size
-        why = str(order.info.get("reason", "") or "")
-        fee = float(order.executed.comm - fees)
-        self.journal.fills.append(
-            FillRow(self._row, column, _side(order), float(size), float(price), fee, float(cost), why, shortfall)
-        )
-        if market and order.alive():
-            self._refuse(order, shortfall or "expired", detail or "unfilled rest", bt.Order.Expired)
+        account, column = self._account(), self._columns[order.data]
+        if not account.refuse(column, order.isbuy(), price):  # else it waits
+            self._fill(order, price, slips=order.exectype not in _RESTING)
         return None
 
-    def _granted_size(self, order: Any, price: float, ago: int) -> float:
-        return self._granted
+    def _fill(self, order: Any, price: float, slips: bool) -> None:
+        """Trade what the account can, tell backtrader, and end what is left of an order that cannot wait."""
+        column, wanted = self._columns[order.data], abs(order.executed.remsize)
+        done = self._account().trade(column, order.isbuy(), wanted, price, slips=slips, maker=not slips)
+        if not done.size:
+            status = _STATUS.get(done.reason, bt.Order.Rejected)
+            self._refuse(order, done.reason, done.detail, status, price)
+            return
+        resized = order.info.get("target", None) is not None and done.reason in ("", "cash short", "lot rounding")
+        if resized and done.size < wanted:  # the size was ours, so what trades completes it
+            order.executed.remsize = math.copysign(done.size, order.executed.remsize)
+            order.size = order.created.size = order.executed.remsize
+        if resized and done.reason == "cash short":
+            missing = (column, _side(order), wanted - done.size, done.reason, done.detail, price, _why(order))
+            self.journal.refusals.append(RefusalRow(self._row, *missing))
+        order.addinfo(shortfall=done.reason)
+        self._record_fill(order, column, done)
+        self._report_fill(order, done.size, done.price, done.fee)
+        self.cash = self._account().cash
+        if order.alive() and self._ends_with_session(order):
+            self._refuse(order, done.reason or "expired", done.detail or "unfilled rest", bt.Order.Expired, price)
 
-    def _allowed(self, order: Any, price: float, ago: int) -> fills.Allowed:
-        wanted = abs(order.executed.remsize)
-        if self._volume_filler is not None:
-            wanted = min(wanted, self._volume_filler(order, price, ago))
-        if order.isbuy():
-            return fills.buy_size(wanted, self.cash, price, self._costs.fee, self._lot)
-        return fills.sale_size(wanted, self.positions[order.data].size, self._lot)
+    def _record_fill(self, order: Any, column: int, done: Outcome) -> None:
+        traded = (done.size, done.price, done.fee, done.slippage_cost)
+        self.journal.fills.append(FillRow(self._row, column, _side(order), *traded, _why(order), done.reason))
 
-    def _slip_up(self, pmax: float, price: float, doslip: bool = True, lim: bool = False) -> Any:
-        self._reference = price
-        return super()._slip_up(pmax, price, doslip, lim)
+    def _report_fill(self, order: Any, size: float, price: float, fee: float) -> None:
+        """Update backtrader's position and order, as its own broker would, and notify."""
+        position = self.positions[order.data]
+        paid = position.price
+        signed = size if order.isbuy() else -size
+        left, average, opened, closed = position.update(signed, price, order.data.datetime.datetime())
+        gain = -closed * (price - paid)
+        fees = (fee, 0.0) if closed else (0.0, fee)
+        order.execute(
+            order.data.datetime[0], signed, price,
+            closed, abs(closed) * paid, fees[0], opened, abs(opened) * price, fees[1],
+            _FREE.margin, gain, left, average,
+        )  # fmt: skip
+        order.addcomminfo(_FREE)
+        self.notify(order)
+        self._ococheck(order)
 
-    def _slip_down(self, pmin: float, price: float, doslip: bool = True, lim: bool = False) -> Any:
-        self._reference = price
-        return super()._slip_down(pmin, price, doslip, lim)
-
-    def _refuse(self, order: Any, reason: str, detail: str, status: int) -> None:
+    def _refuse(self, order: Any, reason: str, detail: str, status: int, price: float = math.nan) -> None:
         """End an order, or the rest of it, with a reason in the journal and in ``order.info``."""
         order.status = status
         order.executed.dt = order.data.datetime[0]
         order.addinfo(refusal=reason, detail=detail)
-        column = self._columns[order.data]
         size = abs(float(order.executed.remsize)) or abs(float(order.created.size))
-        self.journal.refusals.append(RefusalRow(self._row, column, _side(order), size, reason, detail))
+        refused = (self._columns[order.data], _side(order), size, reason, detail, price, _why(order))
+        self.journal.refusals.append(RefusalRow(self._row, *refused))
         self.notify(order)
         self._ococheck(order)
         self._bracketize(order, cancel=not order.executed.size)  # a part that filled keeps its protective orders
@@ -369,3 +336,7 @@ class MarketBroker(bt.brokers.BackBroker):
 
 def _side(order: Any) -> str:
     return "buy" if order.isbuy() else "sell"
+
+
+def _why(order: Any) -> str:
+    return str(order.info.get("reason", "") or "")

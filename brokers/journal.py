@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from nnstrategies.brokers.ledger import Transaction
+
 
 class OrderRow(NamedTuple):
     row: int  # session of the decision
@@ -23,7 +25,7 @@ class FillRow(NamedTuple):
     fee: float
     slippage_cost: float  # currency lost to slippage, included in the price
     reason: str
-    shortfall: str  # "", or why it was less than wanted: "cash short", "lot rounding"
+    shortfall: str  # "", or why it was less than wanted: "cash short", "lot rounding", "participation cap", "T+1"
 
 
 class RefusalRow(NamedTuple):
@@ -33,12 +35,14 @@ class RefusalRow(NamedTuple):
     size: float  # shares not traded
     reason: str
     detail: str
+    price: float  # at which it would have traded; NaN where there was none
+    why: str  # the order's own reason: "rebalance", "stop-loss", "repair"
 
 
 class ActionRow(NamedTuple):
     row: int  # ex-date
     column: int
-    cash: float  # currency received in all
+    cash: float  # currency received in all, after the tax due at once
     size_before: float
     size_after: float
     inferred: bool  # from the adjustment factor, not from an event table
@@ -59,7 +63,7 @@ class PositionRow(NamedTuple):
 
 @dataclass
 class Journal:
-    """Append-only lists in the order things happened."""
+    """Append-only lists in the order things happened. transactions: the ledger's, amounts in 1 / ``money`` units."""
 
     orders: list[OrderRow] = field(default_factory=list)
     fills: list[FillRow] = field(default_factory=list)
@@ -67,3 +71,5 @@ class Journal:
     actions: list[ActionRow] = field(default_factory=list)
     account: list[AccountRow] = field(default_factory=list)
     positions: list[PositionRow] = field(default_factory=list)
+    transactions: list[Transaction] = field(default_factory=list)
+    money: int = 100

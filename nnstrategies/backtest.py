@@ -1,4 +1,4 @@
-"""One backtest: a panel, a strategy and scores in; returns and the record of every order out."""
+"""One backtest: a panel, a strategy, scores and a market in; returns and the record of every order out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import backtrader as bt
 import pandas as pd
 
 from nnstrategies import recording
-from nnstrategies.brokers import Costs, Journal, MarketBroker
+from nnstrategies.brokers import Costs, FlatCosts, Journal, MarketBroker, NoCosts, ScheduleCosts, Slippage
 from nnstrategies.calendar import DateLike
 from nnstrategies.errors import ConfigError
 from nnstrategies.feeds.backtrader import add_panel
+from nnstrategies.market.book import Book
+from nnstrategies.market.read import read_book, read_events
+from nnstrategies.market.rules import MarketRules
 from nnstrategies.panel import Panel
 from nnstrategies.scores import Scores
 from nnstrategies.strategies.base import Decision, RebalanceStrategy
@@ -39,7 +42,7 @@ class BacktestResult:
         return self.journal.account[-1].value
 
     def frames(self) -> dict[str, pd.DataFrame]:
-        """targets, orders, fills, refusals, positions, account and actions, as in the run folder."""
+        """The run folder's tables by name: targets, orders, fills, refusals, blocked, positions, account, actions, ledger."""
         return recording.frames(self.journal, self.panel, self.decisions)
 
     def write(self, folder: Path) -> None:
@@ -55,33 +58,53 @@ def backtest(
     scores: Scores | None,
     *,
     settings: Mapping[str, Any] | None = None,
+    market: str | Path | Book = "plain",
     costs: Costs | None = None,
+    slippage: Slippage | None = None,
+    participation: float | None = None,
+    dividend_tax: bool = True,
     cash: float = 10_000_000.0,
     start: DateLike | None = None,
     end: DateLike | None = None,
-    rules: bool = True,
-    lot: int = 100,
 ) -> BacktestResult:
     """Run ``strategy_class`` over the sessions ``start`` to ``end`` in a stock bt.Cerebro.
 
-    settings: the strategy's parameters besides panel and scores, such as top_n. costs: 8 bps on both sides by default.
-    rules: False turns fees, slippage, lots and price limits off, for checks. The strategy sees the panel from its first
-    session on, so that histories are full at ``start``. Raises ConfigError for an unknown setting or an empty span.
+    settings: the strategy's parameters besides panel and scores, such as top_n.
+    market: a rule book, by name ("cn_a", "frictionless", ...), file or in memory. costs: by default the book's own
+    schedule, where it has one, else 8 bps on both sides; nothing under "frictionless". slippage, participation,
+    dividend_tax: see ``brokers.Account``.
+    The strategy sees the panel from its first session on, so that histories are full at ``start``. Raises ConfigError
+    for an unknown setting or an empty span.
     """
     known = panel if end is None else panel.upto(end)
     first = 0 if start is None else known.calendar.first_on_or_after(start)
     if first >= known.T:
         raise ConfigError(f"backtest: no session from {start} to {known.sessions[-1]}")
-    chosen = _checked(strategy_class, {"limits": rules, **(settings or {})})
+    chosen = _checked(strategy_class, settings or {})
+    book = market if isinstance(market, Book) else read_book(market)
+    events = () if isinstance(market, Book) else read_events(market)
     cerebro = bt.Cerebro(stdstats=False)
     add_panel(cerebro, _from_row(known, first))
     make_broker: Any = MarketBroker  # backtrader's metaclass turns its params into arguments
-    broker = make_broker(panel=known, costs=costs or Costs(), rules=rules, lot=lot)
+    broker = make_broker(
+        rules=MarketRules(book, known, events),
+        costs=costs or usual_costs(book),
+        slippage=slippage,
+        participation=participation,
+        dividend_tax=dividend_tax,
+    )
     broker.setcash(cash)
     cerebro.setbroker(broker)
     cerebro.addstrategy(strategy_class, panel=known, scores=scores, **chosen)
     strategy = cerebro.run()[0]
     return BacktestResult(known, cash, broker.journal, tuple(strategy.decisions))
+
+
+def usual_costs(book: Book) -> Costs:
+    """What a run pays unless told otherwise: the book's schedule, none in the frictionless market, else 8 bps."""
+    if book.fee_schedules:
+        return ScheduleCosts(book)
+    return NoCosts() if book.name == "frictionless" else FlatCosts(money_decimals=book.money_decimals)
 
 
 def _checked(strategy_class: type[RebalanceStrategy], settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,10 +19,18 @@ from typing import Any, Literal, get_args, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from nnstrategies.brokers.costs import Costs
 from nnstrategies.errors import ConfigError
 from nnstrategies.features import FeatureSet, default_set
 from nnstrategies.feeds.simulated import SimulatedMarket
+from nnstrategies.market.read import read_book
+from nnstrategies.market_settings import (
+    COSTS,
+    SLIPPAGE,
+    AccountSettings,
+    CostSettings,
+    FlatSettings,
+    SlippageSettings,
+)
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training import RECIPES, MomentumRecipe
 from nnstrategies.training.recipe import Recipe
@@ -99,24 +107,15 @@ class StrategySettings:
     max_weight: float | None = None
     cash_buffer: float = 0.0
     stop: StopSettings | None = None
+    repair: bool = True
+    exclude_st: bool = False
+    min_listed_days: int = 0
 
     def __post_init__(self) -> None:
+        _require(self.min_listed_days >= 0, "min_listed_days", "0 or more sessions", self.min_listed_days)
         _require(self.top_n is None or self.top_n >= 1, "top_n", "at least 1, or null for all", self.top_n)
         _require(self.max_weight is None or 0 < self.max_weight <= 1, "max_weight", "0 < weight <= 1", self.max_weight)
         _require(0 <= self.cash_buffer < 1, "cash_buffer", "0 <= buffer < 1", self.cash_buffer)
-
-
-@dataclass(frozen=True)
-class AccountSettings:
-    """Starting cash, lot of a buy in shares, and whether the market's rules (limits, lots, costs) apply."""
-
-    cash: float = 10_000_000.0
-    lot: int = 100
-    rules: bool = True
-
-    def __post_init__(self) -> None:
-        _require(self.cash > 0, "cash", "more than 0", self.cash)
-        _require(self.lot >= 1, "lot", "at least 1 share", self.lot)
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,8 @@ class RunConfig:
     """One run, whole.
 
     headline: the recipe whose portfolio the report is about. inputs: recipe -> the features it sees, all of
-    ``features`` for a recipe that is not named. workers: processes for independent fits; results do not depend on it.
+    ``features`` for a recipe that is not named. market: rule book, by name or file; by default that of the data's
+    source. workers: processes for independent fits; results do not depend on it.
     """
 
     name: str
@@ -140,13 +140,16 @@ class RunConfig:
     seeds: tuple[int, ...] = (1,)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     strategy: StrategySettings = field(default_factory=StrategySettings)
-    costs: Costs = field(default_factory=Costs)
+    market: str = "plain"
+    costs: CostSettings = field(default_factory=FlatSettings)
+    slippage: SlippageSettings = field(default_factory=SLIPPAGE["none"])
     account: AccountSettings = field(default_factory=AccountSettings)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = 2
 
 
 SOURCES: dict[str, type] = {"simulated": SimulatedMarket, "files": FileTables, "china": ChinaTables}
+MARKETS: dict[type, str] = {SimulatedMarket: "simulated", FileTables: "plain", ChinaTables: "cn_a"}  # rule books
 
 
 def available() -> list[str]:
@@ -207,12 +210,15 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         "label": LabelSettings,
         "evidence": EvidenceSettings,
         "strategy": StrategySettings,
-        "costs": Costs,
         "account": AccountSettings,
     }
     for name, cls in sections.items():
         if name in values:
             values[name] = _build(cls, values[name], f"{where}: {name}")
+    for name, choices in (("costs", COSTS), ("slippage", SLIPPAGE)):
+        if name in values:
+            values[name] = _choice(values[name], "kind", choices, f"{where}: {name}")
+    values.setdefault("market", MARKETS[type(values["data"])])
     plain = {key: values.pop(key) for key in _PLAIN if key in values}
     config = RunConfig(**_plain(plain, where), **values)
     _check_whole(config, where)
@@ -223,6 +229,8 @@ def to_tree(config: RunConfig) -> dict[str, Any]:
     """The resolved config as plain values; ``parse`` of it gives the same config."""
     tree = {f.name: _plain_value(getattr(config, f.name)) for f in dataclasses.fields(config)}
     tree["data"] = {"source": _name_of(SOURCES, config.data), **tree["data"]}
+    tree["costs"] = {"kind": _name_of(COSTS, config.costs), **tree["costs"]}
+    tree["slippage"] = {"kind": _name_of(SLIPPAGE, config.slippage), **tree["slippage"]}
     for name, recipe in config.recipes.items():
         settings = {key: value for key, value in _plain_value(recipe).items() if key != "name"}
         tree["recipes"][name] = {"kind": _name_of(RECIPES, recipe), **settings}
@@ -342,6 +350,7 @@ _PLAIN: dict[str, Any] = {
     "headline": str,
     "features": tuple[str, ...] | Literal["all"],
     "inputs": Mapping[str, tuple[str, ...]],
+    "market": str,
     "window": int,
     "seeds": tuple[int, ...],
     "device": Literal["auto", "cpu", "cuda"],
@@ -360,6 +369,7 @@ def _plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _check_whole(config: RunConfig, where: str) -> None:
+    read_book(config.market)
     if config.headline not in config.recipes:
         raise ConfigError(
             f"{where}: headline: {config.headline!r} is no recipe; {_suggest(config.headline, config.recipes)}"

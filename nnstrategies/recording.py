@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nnstrategies.blocked import blocked
 from nnstrategies.brokers.journal import ActionRow, FillRow, Journal, OrderRow, PositionRow, RefusalRow
 from nnstrategies.panel import Panel
 from nnstrategies.strategies.base import Decision
 
 ACHIEVED_TOLERANCE = 1e-4  # of the account's value; a weight this close to its target needs no reason
-_DTYPES = {"side": "str", "reason": "str", "detail": "str", "shortfall": "str", "inferred": "bool"}
+_DTYPES = {"side": "str", "reason": "str", "detail": "str", "shortfall": "str", "why": "str", "inferred": "bool"}
 
 
 def frames(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> dict[str, pd.DataFrame]:
-    """Tables by name: targets, orders, fills, refusals, positions, account, actions; ``date`` is datetime64, naive."""
+    """Tables by name: targets, orders, fills, refusals, blocked, positions, account, actions, ledger.
+
+    ``date`` is datetime64, naive.
+    """
     orders = _table(journal.orders, OrderRow._fields, panel)
     fills = _table(journal.fills, FillRow._fields, panel)
     positions = _table(journal.positions, PositionRow._fields, panel)
@@ -27,9 +31,11 @@ def frames(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> dic
         "orders": orders,
         "fills": fills,
         "refusals": _table(journal.refusals, RefusalRow._fields, panel),
+        "blocked": blocked(journal, panel, decisions),
         "positions": positions,
         "account": _account(journal, panel),
         "actions": _table(journal.actions, ActionRow._fields, panel),
+        "ledger": _ledger(journal, panel),
     }
 
 
@@ -79,6 +85,25 @@ def _account(journal: Journal, panel: Panel) -> pd.DataFrame:
     table = _table(journal.account, ("row", "value", "cash"), panel)
     table["position_ratio"] = 1.0 - table["cash"] / table["value"]
     return table
+
+
+def _ledger(journal: Journal, panel: Panel) -> pd.DataFrame:
+    """Every posting of the double-entry ledger, in currency; the amounts of one transaction add up to 0."""
+    entries = [
+        (entry.day, number, entry.kind, panel.symbols[entry.column] if entry.column >= 0 else "", account, amount)
+        for number, entry in enumerate(journal.transactions)
+        for account, amount in entry.postings
+    ]
+    days, numbers, kinds, symbols, accounts, amounts = zip(*entries, strict=True) if entries else ((),) * 6
+    table: dict[str, Any] = {
+        "date": np.array(days, dtype="datetime64[s]"),
+        "transaction": np.array(numbers, dtype=np.int64),
+        "kind": pd.Series(kinds, dtype="str"),
+        "symbol": pd.Series(symbols, dtype="str"),
+        "account": pd.Series(accounts, dtype="str"),
+        "amount": np.array(amounts, dtype=np.float64) / journal.money,
+    }
+    return pd.DataFrame(table)
 
 
 def _table(rows: Iterable[Sequence[Any]], names: Sequence[str], panel: Panel) -> pd.DataFrame:

@@ -8,11 +8,11 @@ import numpy as np
 
 from nnstrategies.calendar import Calendar
 from nnstrategies.errors import DataError
+from nnstrategies.market.book import Standing
+from nnstrategies.market.rules import MarketRules
 from nnstrategies.panel import Panel, Status
 from nnstrategies.scores import Scores
-from nnstrategies.typing import AnyArray, BoolArray, FloatArray
-
-LIMIT_TOLERANCE = 1e-5  # relative; wide enough for float32 prices, far below one tick
+from nnstrategies.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 
 class ScoreTable:
@@ -49,7 +49,7 @@ class View:
 
     shares: held; worth: their value at the broker's marks; cash, value: of the account.
     entry_price: average fill price in adjusted terms, NaN where not held.
-    limits: whether a stock that closed locked at its price limit counts as untradable.
+    rules: of the market; without them nothing is known of price limits, special treatment and listing age.
     selected: set by the strategy before ``weigh`` is asked: eligible and among the best ``top_n``.
     short_history: whether ``history`` was asked for more sessions than the panel has so far.
     """
@@ -64,11 +64,11 @@ class View:
         cash: float,
         value: float,
         entry_price: FloatArray,
-        limits: bool = True,
+        rules: MarketRules | None = None,
     ) -> None:
         self._panel = panel
         self._table = table
-        self._limits = limits
+        self._rules = rules
         self.t = t
         self.shares = shares
         self.worth = worth
@@ -149,23 +149,35 @@ class View:
         """Listed, but without trading this session."""
         return self.listed & (self._panel.status[self.t] != Status.TRADING)
 
-    @cached_property
+    @property
     def locked_up(self) -> BoolArray:
         """Closed at the upper price limit: nobody sells."""
-        return self._locked("limit_up", 1.0)
+        return self._locked[0]
 
-    @cached_property
+    @property
     def locked_down(self) -> BoolArray:
         """Closed at the lower price limit: nobody buys."""
-        return self._locked("limit_down", -1.0)
+        return self._locked[1]
 
-    def _locked(self, limit: str, sign: float) -> BoolArray:
-        if not self._limits or limit not in self._panel:
+    @cached_property
+    def _locked(self) -> tuple[BoolArray, BoolArray]:
+        if self._rules is None:
+            return np.zeros(self.N, dtype=bool), np.zeros(self.N, dtype=bool)
+        return self._rules.locked_closes(self.t)
+
+    @property
+    def special_treatment(self) -> BoolArray:
+        """Under special treatment (ST) or in a delisting period, as flagged or inferred from earlier prices."""
+        if self._rules is None:
             return np.zeros(self.N, dtype=bool)
-        with np.errstate(invalid="ignore"):
-            bound = self._panel[limit][self.t].astype(np.float64)
-            reached = sign * self._panel["close"][self.t] >= sign * bound - LIMIT_TOLERANCE * np.abs(bound)
-        return reached & (self._panel.status[self.t] == Status.TRADING)
+        return self._rules.standing(self.t) != Standing.NORMAL
+
+    @property
+    def listing_age(self) -> IntArray:
+        """Sessions traded since the listing, this one included; very large where that lies before the panel."""
+        if self._rules is None:
+            return np.full(self.N, np.iinfo(np.int64).max)
+        return self._rules.listing_age(self.t)
 
     @property
     def tradable(self) -> BoolArray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from run_folder_books import blocked, books
 
 RECIPES = ("ridge", "gradient_boosting", "lstm", "cnn_lstm")
 NETWORKS = ("lstm", "cnn_lstm")
@@ -103,7 +104,7 @@ def _trading(
         pool = [n for n in range(len(symbols)) if n not in held]
         new = rng.choice(pool, len(out), replace=False).tolist() if at else held
         wanted = sorted(set(held) - set(out) | set(new))
-        blocked = wanted[0] if at % 2 and wanted[0] in new else None
+        stuck = wanted[0] if at % 2 and wanted[0] in new else None
         weight = 0.95 / len(wanted)
         for n in wanted:
             targets.append(
@@ -111,19 +112,22 @@ def _trading(
                     days[first],
                     symbols[n],
                     weight,
-                    0.0 if n == blocked else weight * (1 + rng.normal(0, 0.01)),
-                    "limit-up" if n == blocked else ("" if n % 3 else "lot rounding"),
+                    0.0 if n == stuck else weight * (1 + rng.normal(0, 0.01)),
+                    "limit-up" if n == stuck else ("" if n % 3 else "lot rounding"),
                 )
             )
-        for n, side in [(n, "sell") for n in out] + [(n, "buy") for n in new if n != blocked]:
+        for n, side in [(n, "sell") for n in out] + [(n, "buy") for n in new if n != stuck]:
             size = float(round(weight * value[first] / prices[first, n] / 100) * 100)
             traded = size * prices[first, n]
             fills.append((days[first], symbols[n], side, size, prices[first, n], traded * 0.0008, traded * 0.0005))
-        if blocked is not None:
-            refusals.append((days[first], symbols[blocked], "buy", 100.0, "limit-up", "opened at the upper limit"))
+        if stuck is not None:
+            refusals.append((days[first], symbols[stuck], "buy", 100.0, "limit-up", "opened at the upper limit"))
         if at % 3 == 0:
             refusals.append((days[first], symbols[held[-1]], "sell", 100.0, "suspended", "no trading on that session"))
-        held = [n for n in wanted if n != blocked]
+        if at % 4 == 1:
+            for n in held[:3]:
+                refusals.append((days[first], symbols[n], "sell", 100.0, "limit-down", "opened at the lower limit"))
+        held = [n for n in wanted if n != stuck]
         for t in range(first, last):
             for n in held:
                 size = weight * value[t] / prices[t, n]
@@ -134,10 +138,12 @@ def _trading(
     _write(root / "targets.parquet", pd.DataFrame(targets, columns=["date", "symbol", "target", "achieved", "reason"]))
     _write(root / "fills.parquet", fill)
     _write(root / "orders.parquet", fill[["date", "symbol", "side", "size"]].assign(reason="rebalance"))
-    _write(
-        root / "refusals.parquet",
-        pd.DataFrame(refusals, columns=["date", "symbol", "side", "size", "reason", "detail"]),
-    )
+    refused = pd.DataFrame(refusals, columns=["date", "symbol", "side", "size", "reason", "detail"])
+    ledger, actions = books(fill, position)
+    _write(root / "refusals.parquet", refused)
+    _write(root / "blocked.parquet", blocked(rng, refused, days, 1 / sample.held))
+    _write(root / "ledger.parquet", ledger)
+    _write(root / "actions.parquet", actions)
     _write(root / "positions.parquet", position)
     account = {"date": days, "value": value, "cash": value - invested, "position_ratio": invested / value}
     _write(root / "account.parquet", pd.DataFrame(account))
@@ -253,7 +259,17 @@ def _manifest(days: pd.DatetimeIndex, sample: Sample) -> dict[str, Any]:
         "test": {"first": f"{days[0]:%Y-%m-%d}", "last": f"{days[-1]:%Y-%m-%d}"},
         "headline": HEADLINE,
         "benchmark": {"name": "Simulated index", "kind": "price index"},
-        "costs": {"fee_bps": 8.0, "slippage_bps": 5.0},
+        "costs": {"kind": "schedule", "commission_bps": 3.0, "minimum": None, "net_of_exchange_fees": False},
+        "market": {
+            "book": "cn_a",
+            "title": "China A-shares",
+            "unsure": [
+                "price_limit, st, sse_main, szse_main, 1990-12-19..2026-07-05: general: synthetic example",
+                "order_size, bse, 2021-11-15..: code: synthetic example (to be confirmed)",
+            ],
+            "slippage": {"kind": "bps", "bps": 5.0},
+            "account": {"cash": 1_000_000.0, "participation": 0.1},
+        },
         "device": "cpu",
         "seconds": {"data": 1.2, "features": 0.8, "training": 31.5, "backtest": 1.1},
         "cautions": ["Slippage is a constant, not a model of market impact."],

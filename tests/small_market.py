@@ -11,6 +11,9 @@ import pandas as pd
 
 from nnstrategies.brokers import Costs, MarketBroker
 from nnstrategies.feeds.backtrader import add_panel
+from nnstrategies.market.book import Book
+from nnstrategies.market.read import read_book, read_events
+from nnstrategies.market.rules import MarketRules
 from nnstrategies.panel import Panel, Status
 from nnstrategies.scores import Scores
 from nnstrategies.typing import AnyArray
@@ -73,14 +76,25 @@ class Script(bt.Strategy):
             self.noted.append((len(self), order.data._name, order.getstatusname()))
 
 
+def rules_of(panel: Panel, market: str | Book = "simulated") -> MarketRules:
+    if isinstance(market, Book):
+        return MarketRules(market, panel)
+    return MarketRules(read_book(market), panel, read_events(market))
+
+
 def run_script(
-    panel: Panel, script: Mapping[int, Any], cash: float = 100_000.0, costs: Costs | None = None, **broker: Any
+    panel: Panel,
+    script: Mapping[int, Any],
+    cash: float = 100_000.0,
+    costs: Costs | None = None,
+    market: str | Book = "simulated",
+    **broker: Any,
 ) -> tuple[Script, MarketBroker]:
     """Run a script through a stock bt.Cerebro and a MarketBroker without costs unless given."""
     cerebro = bt.Cerebro(stdstats=False)
     add_panel(cerebro, panel)
-    market = MarketBroker(panel=panel, costs=costs or Costs(0.0, 0.0), **broker)
-    market.setcash(cash)
-    cerebro.setbroker(market)
+    trader = MarketBroker(rules=rules_of(panel, market), costs=costs, **broker)
+    trader.setcash(cash)
+    cerebro.setbroker(trader)
     cerebro.addstrategy(Script, script=dict(script))
-    return cerebro.run()[0], market
+    return cerebro.run()[0], trader

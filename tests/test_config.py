@@ -85,7 +85,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ({k: v for k, v in SMALL.items() if k != "headline"}, r"x: headline: is needed and missing"),
         (changed("walk_forward", {}), r"x: walk_forward\.first_test: is needed and missing"),
         (changed("account.cash", 0), r"x: account: cash: expected more than 0, got 0"),
-        (changed("account.lot", 0), r"x: account: lot: expected at least 1 share, got 0"),
+        (changed("account.participation", 0), r"x: account: participation: expected 0 < share <= 1, or null, got 0"),
         (changed("strategy.top_n", 0), r"x: strategy: top_n: expected at least 1"),
         (changed("strategy.max_weight", 2), r"x: strategy: max_weight: expected 0 < weight <= 1, got 2"),
         (changed("costs.fee_bps", -1), r"x: costs: fee_bps: expected 0 <= bps"),

@@ -18,7 +18,7 @@ PORTFOLIOS = 20
 
 def log_growth(panel: Panel, seed: int, first: int) -> float:
     start = panel.sessions[first]
-    returns = backtest(panel, RebalanceStrategy, random_scores(panel, seed), start=start, rules=False).returns
+    returns = backtest(panel, RebalanceStrategy, random_scores(panel, seed), start=start, market="frictionless").returns
     return float(np.log1p(returns).sum())
 
 

@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,10 +19,12 @@ from run_folder_sample import HEADLINE, Sample, write_run_folder
 
 from nnstrategies.errors import RunFolderError
 from nnstrategies.report import build_report
+from nnstrategies.report.blocked import blocked_orders, worst_day
 from nnstrategies.report.definitions import DEFINITIONS
 from nnstrategies.report.formats import p_text, percent, ratio
-from nnstrategies.report.metrics import run_metrics
-from nnstrategies.report.run_folder import COLUMNS, read_run_folder
+from nnstrategies.report.ledger import corporate_actions, costs
+from nnstrategies.report.metrics import per_year, run_metrics
+from nnstrategies.report.run_folder import COLUMNS, RunFolder, read_run_folder
 from nnstrategies.report.tables import comparison, known_truth, monthly_heat_map, refusals, target_differences
 from nnstrategies.report.verdict import result_finding, score_finding, verdict
 
@@ -252,6 +256,180 @@ def test_differences_and_refusals_are_counted_by_reason(built: Path) -> None:
     assert sum(gaps.shares) == pytest.approx(1)
 
 
+def _with(run: RunFolder, **tables: list[dict[str, Any]]) -> RunFolder:
+    """The run with rows of its own in some tables; columns that a row leaves out are empty text, zero or no date."""
+    frames = {}
+    for name, rows in tables.items():
+        known = getattr(run, name).iloc[:0]
+        frames[name] = pd.DataFrame(rows, columns=known.columns).astype(known.dtypes)
+    return replace(run, **frames)
+
+
+def _account(run: RunFolder, value: float, years: float) -> RunFolder:
+    days = pd.bdate_range("2020-01-01", periods=int(252 * years))
+    account = pd.DataFrame({"date": days, "value": value, "cash": 0.0, "position_ratio": 1.0})
+    return replace(run, account=account, returns=pd.DataFrame({"x": 0.0}, index=days))
+
+
+def _posting(transaction: int, kind: str, account: str, amount: float) -> dict[str, Any]:
+    day = pd.Timestamp("2020-03-02")
+    entry = {"date": day, "transaction": transaction, "kind": kind, "symbol": "600000.SH"}
+    return entry | {"account": account, "amount": amount}
+
+
+def test_costs_are_shown_by_component_per_traded_value_and_year(built: Path) -> None:
+    run = _account(read_run_folder(built), value=100_000.0, years=2)
+    fill = {"date": pd.Timestamp("2020-03-02"), "symbol": "600000.SH", "side": "sell", "size": 1_000.0}
+    run = _with(
+        run,
+        fills=[fill | {"price": 20.0, "fee": 26.2, "slippage_cost": 10.0}],
+        ledger=[
+            _posting(1, "sell", "expenses:stamp_duty", 20.0),
+            _posting(1, "sell", "expenses:transfer_fee", 0.2),
+            _posting(1, "sell", "expenses:commission", 6.0),
+            _posting(1, "sell", "expenses:dividend_tax", 50.0),
+            _posting(2, "write_off", "expenses:write_off", 7_000.0),
+        ],
+    )
+    # 20,000 traded: 6.00 = 3 bps; over 2 years of an account of 100,000: 6 / 200,000 = 0.003 %
+    assert [(row.label, row.cells[0], row.cells[1]) for row in costs(run).rows] == [
+        ("Commission", "6.00", "3.00"),
+        ("Stamp duty", "20.00", "10.00"),
+        ("Transfer fee", "0.20", "0.10"),
+        ("Slippage", "10.00", "5.00"),
+        ("Trading costs", "36.20", "18.10"),
+        ("Dividend tax", "50.00", "\u2013"),
+        ("All", "86.20", "\u2013"),
+    ]
+    assert [row.cells[2] for row in costs(run).rows][-3:] == ["0.02\u00a0%", "0.03\u00a0%", "0.04\u00a0%"]
+
+
+def test_costs_on_the_page_add_up_to_the_figures_of_metrics_json(built: Path) -> None:
+    run = read_run_folder(built)
+    figures = run_metrics(run)[HEADLINE]
+    rows = {row.label: row.cells[2] for row in costs(run).rows}
+    assert rows["Trading costs"] == percent(figures["fees_per_year"] + figures["slippage_per_year"], 2)
+    assert rows["Dividend tax"] == percent(figures["dividend_tax_per_year"], 2)
+
+
+def test_corporate_actions_say_what_came_what_was_taxed_and_what_was_inferred(built: Path) -> None:
+    day = pd.Timestamp("2020-03-02")
+    action = {"date": day, "cash": 0.0, "size_before": 100.0}
+    run = _with(
+        _account(read_run_folder(built), value=100_000.0, years=1),
+        actions=[
+            action | {"symbol": "600000.SH", "size_after": 100.0, "inferred": True},
+            action | {"symbol": "600001.SH", "size_after": 150.0, "inferred": False},
+        ],
+        ledger=[
+            _posting(1, "dividend", "income:dividends", -300.0),
+            _posting(1, "dividend", "expenses:dividend_tax", 30.0),
+            _posting(2, "sell", "expenses:dividend_tax", 12.0),
+            _posting(3, "delisting", "assets:shares", -900.0),
+            _posting(3, "delisting", "income:realised", 200.0),
+            _posting(4, "write_off", "expenses:write_off", 500.0),
+        ],
+    )
+    table = corporate_actions(run)
+    assert table is not None
+    assert [(row.label, row.cells[:3], row.remark) for row in table.rows] == [
+        ("Dividends", ["1", "1", "300.00"], ""),
+        ("Dividend tax", ["2", "\u2013", "\u221242.00"], "of it 12 when shares were sold"),
+        ("Changes of the share count", ["1", "0", "0.00"], "splits, bonus shares, rights; fractions paid in cash"),
+        ("Payouts of delisted holdings", ["1", "\u2013", "700.00"], ""),
+        ("Delisted without a payout", ["1", "\u2013", "0.00"], "bought for 500"),
+    ]
+    assert table.rows[0].cells[3] == "0.30\u00a0%"
+
+
+def test_blocked_orders_are_counted_by_reason_with_waits_and_the_worst_day(built: Path) -> None:
+    run = _account(read_run_folder(built), value=100_000.0, years=1)
+    days = run.returns.index
+
+    def row(at: int, reason: str, side: str, wait: int | None, cost: float) -> dict[str, Any]:
+        entry = {"date": days[at - 1], "symbol": "600000.SH", "side": side, "reason": reason, "size": 100.0}
+        until = pd.NaT if wait is None else days[at + wait]
+        price = {"blocked_on": days[at], "blocked_price": 10.0, "repaired_on": until, "repaired_price": 11.0}
+        return entry | price | {"cost": cost}
+
+    run = _with(
+        run,
+        blocked=[
+            row(10, "limit-up", "buy", 1, 100.0),
+            row(20, "limit-up", "buy", 4, -40.0),
+            row(20, "limit-down", "sell", None, np.nan),
+            row(20, "limit-up", "buy", None, np.nan),
+        ],
+    )
+    table = blocked_orders(run)
+    assert table is not None
+    assert [(line.label, line.cells) for line in table.rows] == [
+        ("limit-up", ["3", "3", "0", "2", "2.5", "1", "60.00", "0.06\u00a0%"]),
+        ("limit-down", ["1", "0", "1", "0", "\u2013", "1", "\u2013", "\u2013"]),
+        ("All", ["4", "3", "1", "2", "2.5", "2", "60.00", "0.06\u00a0%"]),
+    ]
+    assert worst_day(run) == f"Worst day: {days[20]:%Y-%m-%d}, when 3 orders were blocked; having to wait gained 40.00."
+    assert "No cost is known for 2 of the orders." in table.note
+    assert per_year(run, float(run.blocked["cost"].sum())) == pytest.approx(60 / 100_000)
+
+
+def test_the_worst_day_is_the_one_with_most_blocked_orders_whatever_is_known_of_their_cost(built: Path) -> None:
+    run = read_run_folder(built)
+    assert worst_day(replace(run, blocked=run.blocked.iloc[:0])) == ""
+    alone = run.blocked.head(1)
+    assert "when 1 order was blocked; having to wait cost 1,234.50." in worst_day(
+        replace(run, blocked=alone.assign(cost=1_234.5))
+    )
+    assert worst_day(replace(run, blocked=alone.assign(cost=np.nan))).endswith("what having to wait cost is not known.")
+
+
+def test_the_rules_of_the_market_are_named_with_what_is_not_official(built: Path, page: str, folder: Path) -> None:
+    said = "Market rules: China A-shares (rule book cn_a); 2 of the entries used are not from an official text."
+    assert said in page
+    lines = json.loads((built / "manifest.json").read_text())["market"]["unsure"]
+    assert all(f"<li>{line}</li>" in page for line in lines)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["market"]["unsure"] = []
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert "every entry used is from an official text" in build_report(folder).read_text(encoding="utf-8")
+
+
+def test_a_manifest_without_its_market_is_refused(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["market"]["unsure"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(
+        RunFolderError, match=r"manifest.json: expected the keys .* under market, got none named unsure"
+    ):
+        build_report(folder)
+
+
+def test_a_ledger_that_does_not_balance_is_refused_with_the_transaction(folder: Path) -> None:
+    ledger = pd.read_parquet(folder / "ledger.parquet")
+    ledger.loc[ledger["transaction"] == 3, "amount"] += 0.01
+    ledger.to_parquet(folder / "ledger.parquet")
+    with pytest.raises(RunFolderError, match=r"postings that add up to zero, got 0\.0\d in transaction 3"):
+        build_report(folder)
+
+
+def test_fees_that_the_fills_do_not_show_are_refused(folder: Path) -> None:
+    fills = pd.read_parquet(folder / "fills.parquet").assign(fee=0.0)
+    fills.to_parquet(folder / "fills.parquet")
+    with pytest.raises(RunFolderError, match=r"ledger.parquet: expected fees as in fills.parquet, 0.00 in all"):
+        build_report(folder)
+
+
+def test_a_repair_may_be_missing_but_no_day_of_the_block(folder: Path) -> None:
+    table = pd.read_parquet(folder / "blocked.parquet")
+    assert table["repaired_on"].isna().any()
+    table.assign(repaired_on=pd.NaT).to_parquet(folder / "blocked.parquet")
+    assert "blocked order" in build_report(folder).read_text(encoding="utf-8")
+    table.loc[0, "blocked_on"] = pd.NaT
+    table.to_parquet(folder / "blocked.parquet")
+    with pytest.raises(RunFolderError, match=r"blocked.parquet: expected .*column blocked_on"):
+        build_report(folder)
+
+
 def test_the_heat_map_has_a_cell_for_each_month_traded(built: Path) -> None:
     run = read_run_folder(built)
     rows, _ = monthly_heat_map(run)
@@ -264,13 +442,16 @@ def test_a_run_of_five_sessions_with_empty_tables_still_makes_a_page(tmp_path: P
     root = write_run_folder(
         tmp_path / "short", Sample(symbols=8, sessions=5, held=3, seeds=1, null=0, refits=1, simulated=False)
     )
-    for name in ("targets", "orders", "fills", "refusals", "positions", "losses", "ic"):
+    empty = ("targets", "orders", "fills", "refusals", "blocked", "ledger", "actions", "positions", "losses", "ic")
+    for name in empty:
         frame = pd.read_parquet(root / f"{name}.parquet")
         frame.iloc[:0].to_parquet(root / f"{name}.parquet")
     (root / "timeline.json").write_text("[]")
     (root / "evidence.json").write_text("{}")
     text = build_report(root).read_text(encoding="utf-8")
     assert "No order was refused" in text
+    assert "No order was blocked" in text
+    assert "Nothing held paid a dividend" in text
     assert "Known truth" not in text
     assert "no statement on significance" in text
 

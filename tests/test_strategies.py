@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
-from nnstrategies.brokers import Costs
+from nnstrategies.brokers import NoCosts
 from nnstrategies.errors import ConfigError, DataError, FitError
 from nnstrategies.feeds.backtrader import add_panel
 from nnstrategies.panel import Panel, Status
@@ -26,7 +26,7 @@ from nnstrategies.view import View
 from tests.small_market import make_panel, make_scores, random_scores, sessions
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "own_strategy.py"
-FREE = Costs(0.0, 0.0)
+FREE = NoCosts()
 
 
 def flat(T: int = 60, N: int = 5) -> Panel:

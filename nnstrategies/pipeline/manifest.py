@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
+from typing import Any
 
+from nnstrategies.brokers.slippage import BpsSlippage, NoSlippage, TickSlippage
+from nnstrategies.config import to_tree
+from nnstrategies.market.book import sureness
+from nnstrategies.market.read import read_book
 from nnstrategies.pipeline.folder import code_versions
 from nnstrategies.pipeline.run import Run
 from nnstrategies.training.device import resolve_device
@@ -18,7 +23,7 @@ SIMULATED = (
     "The market is simulated and far more predictable than any real one: the run shows that the machinery works, "
     "not that money can be made."
 )
-IN_COMMON = "Slippage is a constant number of basis points; large orders would pay more."
+CONSTANT = "Slippage is the same for small and large orders; large orders would pay more."
 
 
 def write_manifest(run: Run, strategy: str | None = None) -> None:
@@ -51,7 +56,7 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
         "strategy": strategy or "RebalanceStrategy",
         "command": _command(run, strategy),
         "benchmark": {"name": run.market.benchmark, "kind": "price index"},
-        "costs": {"fee_bps": config.costs.fee_bps, "slippage_bps": config.costs.slippage_bps},
+        **_market(run),
         "device": str(resolve_device(config.device)),
         "seconds": seconds,
         "cautions": [
@@ -59,10 +64,26 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
             PRICE_INDEX if "benchmark" in panel.series else NO_BENCHMARK,
             *([SIMULATED] if simulated else []),
             *run.market.cautions,
-            IN_COMMON,
+            *([CONSTANT] if isinstance(config.slippage, NoSlippage | BpsSlippage | TickSlippage) else []),
         ],
     }
     run.folder.write_json("manifest.json", manifest)
+
+
+def _market(run: Run) -> dict[str, Any]:
+    """The rule book, what of it in the test span is not official, and the costs, slippage and account settings."""
+    book, tree, (first, last) = read_book(run.config.market), to_tree(run.config), run.test_rows
+    days = run.panel.sessions
+    return {
+        "costs": tree["costs"],
+        "market": {
+            "book": run.config.market,
+            "title": book.title,
+            "unsure": sureness(book, days[first].item(), days[last].item()),
+            "slippage": tree["slippage"],
+            "account": tree["account"],
+        },
+    }
 
 
 def _command(run: Run, strategy: str | None) -> str:

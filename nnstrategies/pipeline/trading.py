@@ -14,6 +14,7 @@ import pandas as pd
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
 from nnstrategies.errors import ConfigError, DataError, RunFolderError
+from nnstrategies.market.read import read_book
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
 from nnstrategies.scores import Scores
@@ -81,18 +82,21 @@ def load_strategy(where: str) -> type[RebalanceStrategy]:
 
 def _backtest(run: Run, strategy: type[RebalanceStrategy], scores: Scores) -> BacktestResult:
     config, (first, last) = run.config, run.test_rows
+    book = read_book(config.market)
     settings = {f.name: getattr(config.strategy, f.name) for f in dataclasses.fields(config.strategy)}
     return backtest(
         run.panel,
         strategy,
         scores,
         settings=settings,
-        costs=config.costs,
+        market=config.market,
+        costs=config.costs.costs(book),
+        slippage=config.slippage,
+        participation=config.account.participation,
+        dividend_tax=config.account.dividend_tax,
         cash=config.account.cash,
         start=run.panel.sessions[first],
         end=run.panel.sessions[last],
-        rules=config.account.rules,
-        lot=config.account.lot,
     )
 
 

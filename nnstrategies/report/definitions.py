@@ -161,6 +161,21 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Σ slippage cost / mean account value · 252/T",
         "Per year of the mean account value; headline portfolio. Already inside the fill prices.",
     ),
+    Definition(
+        "dividend_tax_per_year",
+        "Dividend tax",
+        "percent",
+        "Σ dividend tax / mean account value · 252/T",
+        "Taken with the payment or when the shares are sold, as the market's rules of the ex-date say; headline.",
+    ),
+    Definition(
+        "blocked_cost_per_year",
+        "Cost of blocked orders",
+        "percent",
+        "Σ size · (price at the repair − price when blocked) / mean account value · 252/T",
+        "For a sale with the opposite sign: what having to wait cost, a gain when negative. Orders that were never "
+        "repaired count as far as the run states a cost for them. No expense of the account; headline portfolio.",
+    ),
 )
 
 EVIDENCE: tuple[tuple[str, str], ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 DASH = "–"
@@ -35,8 +36,13 @@ def _number(value: float, digits: int, signed: bool) -> str:
     return text.replace("-", "\u2212")
 
 
-def money(value: Any) -> str:
-    return DASH if _missing(value) else _number(float(value), 0, False)
+def money(value: Any, digits: int = 0) -> str:
+    return DASH if _missing(value) else _number(float(value), digits, False)
+
+
+def money_digits(values: Iterable[float]) -> int:
+    """Digits for a column of amounts: cents while all of them are small."""
+    return 2 if max((abs(value) for value in values if math.isfinite(value)), default=0.0) < 10_000 else 0
 
 
 def p_text(value: Any) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nnstrategies.report import charts, formats, tables
+from nnstrategies.report.blocked import blocked_orders, worst_day
 from nnstrategies.report.definitions import DEFINITIONS, EVIDENCE, NOTATION, recipe_label
+from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import Metric, metrics_bytes, run_metrics
 from nnstrategies.report.run_folder import RunFolder, read_run_folder
 from nnstrategies.report.svg import Chart
@@ -57,6 +59,8 @@ def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str,
         "charts": _charts(run),
         "heat": {"rows": heat_rows, "scale": formats.percent(heat_scale)},
         "tables": _tables(run, metrics),
+        "market": _market(run),
+        "worst_day": worst_day(run),
         "truth": run.truth,
         "sheet": tear_sheet(run),
         "definitions": DEFINITIONS,
@@ -89,7 +93,9 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "refusals": tables.refusals(run),
         "targets": tables.target_differences(run),
         "holdings": tables.top_holdings(run),
-        "costs": tables.costs(run, metrics),
+        "costs": costs(run),
+        "blocked": blocked_orders(run),
+        "actions": corporate_actions(run),
         "timeline": tables.timeline(run),
     }
 
@@ -117,6 +123,17 @@ def _tiles(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> list[tuple[
     ]
 
 
+def _market(run: RunFolder) -> tuple[str, list[str]]:
+    """One line on the rules the account traded under, and the entries behind them that are not official."""
+    market = run.manifest["market"]
+    unsure = [str(line) for line in market["unsure"]]
+    if not unsure:
+        said = "every entry used is from an official text"
+    else:
+        said = f"{len(unsure)} of the entries used {'is' if len(unsure) == 1 else 'are'} not from an official text"
+    return f"Market rules: {market['title']} (rule book {market['book']}); {said}.", unsure
+
+
 def _provenance(run: RunFolder) -> list[tuple[str, list[tuple[str, str]]]]:
     """Model, data and code versions: groups of label and text."""
     manifest = run.manifest
@@ -131,7 +148,9 @@ def _provenance(run: RunFolder) -> list[tuple[str, list[tuple[str, str]]]]:
         "device": manifest.get("device"),
     }
     code = manifest["code"] | {"packages": manifest["packages"], "created": manifest.get("created")}
-    groups = [("Model", model), ("Data", manifest["data"]), ("Code", code)]
+    market = {key: value for key, value in manifest["market"].items() if key != "unsure"}
+    market |= {"costs": manifest["costs"], "entries not official": len(manifest["market"]["unsure"])}
+    groups = [("Model", model), ("Data", manifest["data"]), ("Market", market), ("Code", code)]
     if manifest.get("seconds"):
         seconds = {stage: f"{float(value):.1f} s" for stage, value in manifest["seconds"].items()}
         groups.append(("Time taken", seconds))

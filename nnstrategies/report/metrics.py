@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from nnstrategies.report.run_folder import RunFolder
+from nnstrategies.report.run_folder import DIVIDEND_TAX, RunFolder
 from nnstrategies.typing import FloatArray
 
 SESSIONS_PER_YEAR = 252
@@ -202,13 +202,19 @@ def run_metrics(run: RunFolder) -> dict[str, dict[str, Metric]]:
 
 def _trading_metrics(run: RunFolder) -> dict[str, float]:
     traded = float((run.fills["size"].abs() * run.fills["price"]).sum())
-    value = float(run.account["value"].mean())
-    years = len(run.account) / SESSIONS_PER_YEAR
+    tax = run.ledger["amount"][run.ledger["account"] == DIVIDEND_TAX].sum()
     return {
-        "turnover": one_sided_turnover(traded, value, len(run.account)),
-        "fees_per_year": _ratio(float(run.fills["fee"].sum()), value * years),
-        "slippage_per_year": _ratio(float(run.fills["slippage_cost"].sum()), value * years),
+        "turnover": one_sided_turnover(traded, float(run.account["value"].mean()), len(run.account)),
+        "fees_per_year": per_year(run, float(run.fills["fee"].sum())),
+        "slippage_per_year": per_year(run, float(run.fills["slippage_cost"].sum())),
+        "dividend_tax_per_year": per_year(run, float(tax)),
+        "blocked_cost_per_year": per_year(run, float(run.blocked["cost"].sum())),
     }
+
+
+def per_year(run: RunFolder, amount: float) -> float:
+    """An amount of currency as a fraction of the mean account value, per 252 sessions."""
+    return _ratio(amount, float(run.account["value"].mean()) * len(run.account) / SESSIONS_PER_YEAR)
 
 
 def _json_value(value: float | str) -> Metric:

@@ -14,20 +14,33 @@ import pandas as pd
 from nnstrategies.errors import RunFolderError
 
 MEND = "repeat the run that made this folder (`nnstrategies run CONFIG`)"
-DATES = frozenset({"date", "asof"})
-TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe"})
+DATES = frozenset({"date", "asof", "blocked_on"})
+OPEN_DATES = frozenset({"repaired_on"})  # missing where it has not happened
+TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account"})
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
     "orders": ("date", "symbol", "side", "size", "reason"),
     "fills": ("date", "symbol", "side", "size", "price", "fee", "slippage_cost"),
     "refusals": ("date", "symbol", "side", "size", "reason"),
+    "blocked": (
+        *("date", "symbol", "side", "reason", "blocked_on", "blocked_price"),
+        *("repaired_on", "repaired_price", "size", "cost"),
+    ),
+    "ledger": ("date", "transaction", "kind", "symbol", "account", "amount"),
+    "actions": ("date", "symbol", "size_before", "size_after", "inferred"),
     "positions": ("date", "symbol", "size", "price", "value"),
     "account": ("date", "value", "cash", "position_ratio"),
     "ic": ("date", "recipe", "seed", "ic", "rank_ic"),
     "losses": ("recipe", "seed", "asof", "epoch", "train", "valid"),
 }
-MANIFEST = ("name", "title", "code", "packages", "data", "features", "label", "test", "headline", "benchmark", "costs")
+MANIFEST = (
+    *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
+    *("benchmark", "costs", "market"),
+)
+MARKET = ("book", "title", "unsure", "slippage")
+DIVIDEND_TAX = "expenses:dividend_tax"
+CENT = 0.01  # smallest difference that counts, in currency
 BASELINES = ("momentum", "equal_weight", "benchmark")
 
 
@@ -45,6 +58,9 @@ class RunFolder:
     orders: pd.DataFrame
     fills: pd.DataFrame
     refusals: pd.DataFrame
+    blocked: pd.DataFrame
+    ledger: pd.DataFrame
+    actions: pd.DataFrame
     positions: pd.DataFrame
     account: pd.DataFrame
     ic: pd.DataFrame
@@ -90,6 +106,7 @@ def read_run_folder(root: Path) -> RunFolder:
         **tables,
     )
     _check_names(run)
+    _check_ledger(run)
     return run
 
 
@@ -138,12 +155,12 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _check_column(path: Path, frame: pd.DataFrame, name: str) -> None:
     """Dates become datetime64[ns], texts plain strings; numbers must be numbers (seed may be anything)."""
-    if name in DATES:
+    if name in DATES | OPEN_DATES:
         try:
             dates = pd.to_datetime(frame[name])
         except (ValueError, TypeError):
             raise _problem(path, f"dates in column {name}", f"dtype {frame[name].dtype}") from None
-        if dates.dt.tz is not None or dates.isna().any():
+        if dates.dt.tz is not None or (name in DATES and dates.isna().any()):
             raise _problem(path, f"time-zone-naive dates in column {name}", "a time zone or missing dates")
         frame[name] = dates.astype("datetime64[ns]")
     elif name in TEXTS:
@@ -175,3 +192,21 @@ def _check_names(run: RunFolder) -> None:
         raise _problem(path, f"a column {run.headline} (manifest.json: headline)", f"columns {names}")
     if run.account.empty:
         raise _problem(run.root / "account.parquet", "at least one session", "an empty table")
+    missing = [key for key in MARKET if key not in run.manifest["market"]]
+    if missing:
+        expected = f"the keys {', '.join(MARKET)} under market"
+        raise _problem(run.root / "manifest.json", expected, f"none named {', '.join(missing)}")
+
+
+def _check_ledger(run: RunFolder) -> None:
+    """Every transaction's postings add up to zero, and the fees booked are those of the fills, to the minor unit."""
+    path = run.root / "ledger.parquet"
+    sums = run.ledger.groupby("transaction")["amount"].sum().abs()
+    if (sums > CENT / 2).any():
+        number = sums.idxmax()
+        raise _problem(path, "postings that add up to zero", f"{sums.max():.4g} in transaction {number}")
+    costs = run.ledger["account"].str.startswith("expenses:") & run.ledger["kind"].isin(("buy", "sell"))
+    booked = float(run.ledger["amount"][costs & (run.ledger["account"] != DIVIDEND_TAX)].sum())
+    charged = float(run.fills["fee"].sum())
+    if abs(booked - charged) > CENT * max(len(run.fills), 1):
+        raise _problem(path, f"fees as in fills.parquet, {charged:,.2f} in all", f"{booked:,.2f}")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.report.definitions import BASELINES, DEFINITIONS, recipe_label
-from nnstrategies.report.formats import DASH, by_style, money, p_text, percent, ratio, value_text
+from nnstrategies.report.formats import DASH, by_style, p_text, percent, ratio, value_text
 from nnstrategies.report.metrics import Metric, monthly_returns
 from nnstrategies.report.run_folder import RunFolder
 
@@ -216,23 +216,6 @@ def top_holdings(run: RunFolder, count: int = 15) -> Table | None:
         rows.append(Row(str(symbol), [*cells, percent(last.get(symbol, 0.0), 2)]))
     note = f"{held['symbol'].nunique()} symbols were held at some time; mean over all sessions, zero when not held."
     return Table(["Symbol", "Mean weight", "Largest", "Sessions held", "Last session"], rows, note=note)
-
-
-def costs(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table:
-    own = metrics[run.headline]
-    fees, slippage = float(run.fills["fee"].sum()), float(run.fills["slippage_cost"].sum())
-    traded = float((run.fills["size"].abs() * run.fills["price"]).sum())
-    per_year = [own["fees_per_year"], own["slippage_per_year"]]
-    total = sum(per_year) if all(isinstance(x, float) for x in per_year) else None  # type: ignore[arg-type]
-
-    def row(label: str, amount: float, yearly: Metric) -> Row:
-        bps = ratio(1e4 * amount / traded, 1) if traded else DASH
-        return Row(label, [money(amount), bps, percent(yearly, 2)])
-
-    rows = [row("Fees", fees, per_year[0]), row("Slippage", slippage, per_year[1]), row("Both", fees + slippage, total)]
-    settings = ", ".join(f"{key} {value_text(value)}" for key, value in run.manifest["costs"].items())
-    note = f"{len(run.fills)} fills, {money(traded)} traded; settings: {settings}. Slippage is inside the fill prices."
-    return Table(["Cost", "Amount", "bps of traded value", "Per year of account"], rows, note=note)
 
 
 def timeline(run: RunFolder) -> Table | None:

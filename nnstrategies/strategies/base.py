@@ -19,6 +19,9 @@ from nnstrategies.view import ScoreTable, View
 
 _ORDINAL_OF_1970 = 719163  # backtrader's dates count days from 0001-01-01
 _PERIODS = ("month", "week", "day")
+_REPAIRABLE = frozenset(
+    {"limit-up", "limit-down", "suspended", "no price", "T+1", "participation cap", "cash short"}
+)  # what another session may cure
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,9 @@ class RebalanceStrategy(bt.Strategy):
     top_n: how many of the eligible to hold, best score first; None for all. threshold: a score must exceed it.
     rebalance: "month" (the close of a month's first session: a month's last session is known only from a calendar of
         the future), "week" or "day". max_weight: cap per symbol; cash_buffer: share of the value never invested.
-    stop: StopSettings, or None for no stops. limits: leave out what closed locked at a price limit.
+    stop: StopSettings, or None for no stops. repair: what limits, suspensions, volume or missing cash kept from its
+        target is tried again on the following sessions, until the next rebalance.
+    exclude_st: leave out stocks under special treatment. min_listed_days: sessions a stock must have traded before.
     """
 
     params: Any = (
@@ -54,7 +59,9 @@ class RebalanceStrategy(bt.Strategy):
         ("max_weight", None),
         ("cash_buffer", 0.0),
         ("stop", None),
-        ("limits", True),
+        ("repair", True),
+        ("exclude_st", False),
+        ("min_listed_days", 0),
     )
 
     # -- hooks ----------------------------------------------------------------------------------------------------
@@ -71,6 +78,7 @@ class RebalanceStrategy(bt.Strategy):
         What is held already and closed locked at a limit may stay: nothing has to trade for that.
         """
         allowed = view.member & view.listed & (view.tradable | (view.held & (view.locked_up | view.locked_down)))
+        allowed &= self._screen(view) == ""
         if not view.has_scores:
             return allowed
         score = view.score()
@@ -110,6 +118,8 @@ class RebalanceStrategy(bt.Strategy):
         if not self._columns:
             raise DataError(f"{type(self).__name__}: no feed is named after a symbol of {panel.name}; use add_panel")
         self._entry = np.full(panel.N, np.nan)
+        self._unfinished: dict[int, tuple[float, str]] = {}  # column -> target and why it was not reached, best first
+        self._kept: set[int] = set()  # members that were suspended at the rebalance: nobody decided against them
         self._protects = self.p.stop is not None or type(self).protect is not RebalanceStrategy.protect
 
     def _check_settings(self) -> None:
@@ -139,9 +149,35 @@ class RebalanceStrategy(bt.Strategy):
         exits = self._stopped(view) if self._protects else {}
         if self._ask("is_rebalance_day", view):
             self._rebalance(view, exits)
-        else:
-            for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
-                self.sell(data=self._feeds[column], size=view.shares[column], target=0.0, rank=0, reason=reason)
+            return
+        unfinished, self._unfinished = self._unfinished, {}
+        for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
+            unfinished.pop(column, None)
+            self.sell(data=self._feeds[column], size=view.shares[column], target=0.0, rank=0, reason=reason)
+        if unfinished and self.p.repair:
+            self._repair(view, unfinished)
+
+    def _repair(self, view: View, unfinished: dict[int, tuple[float, str]]) -> None:
+        """Try again what an earlier session refused; a suspended stock waits until it has traded."""
+        waiting = {column: why for column, why in unfinished.items() if view.suspended[column]}
+        open_ = {column: why for column, why in unfinished.items() if view.listed[column] and column not in waiting}
+        gaps = {column: target * view.value - view.worth[column] for column, (target, _) in open_.items()}
+        sales = [column for column, gap in gaps.items() if gap < 0]
+        for column in sales:
+            self._trade(column, -gaps[column], view, open_[column][0], 0, "repair")
+        for rank, (column, (target, why)) in enumerate(open_.items()):
+            if gaps[column] > 0 and (why != "cash short" or sales):  # without a sale there is no new cash
+                self._trade(column, gaps[column], view, target, rank, "repair")
+        self._unfinished.update(waiting)
+
+    def _trade(self, column: int, amount: float, view: View, target: float, rank: int, reason: str) -> None:
+        """Order the way to a target: sell where it lies below what is held, else buy for ``amount``."""
+        selling = target * view.value < view.worth[column]
+        size = _whole(amount / float(view.field("close")[column]))
+        if selling and not target:
+            size = view.shares[column]
+        order = self.sell if selling else self.buy
+        order(data=self._feeds[column], size=size, target=target, rank=rank, reason=reason)
 
     def _view(self) -> View:
         panel: Panel = self.p.panel
@@ -151,7 +187,8 @@ class RebalanceStrategy(bt.Strategy):
             worth[column] = self.broker.getvalue([self._feeds[column]])  # its mark: the close, or what an action left
         t = self._rows[int(self.datetime[0])]
         cash, value = float(self.broker.getcash()), float(self.broker.getvalue())
-        return View(panel, t, self._table, shares, worth, cash, value, self._entry.copy(), self.p.limits)
+        rules = getattr(self.broker, "rules", None)  # a broker that knows no market has none
+        return View(panel, t, self._table, shares, worth, cash, value, self._entry.copy(), rules)
 
     def _positions(self) -> Iterator[tuple[int, float]]:
         for data, position in self.broker.positions.items():
@@ -173,6 +210,8 @@ class RebalanceStrategy(bt.Strategy):
 
     def _rebalance(self, view: View, exits: dict[int, str]) -> None:
         target, reasons = self._targets(view, exits)
+        self._unfinished.clear()
+        self._kept = set(np.flatnonzero(view.held & view.suspended & view.member).tolist())
         self.decisions.append(Decision(view.t, target, view.held.copy(), reasons))
         close = view.field("close").astype(np.float64)
         change = (target - view.weights) * view.value  # [N] in currency at this close
@@ -200,9 +239,19 @@ class RebalanceStrategy(bt.Strategy):
         target = weights * room
         if self.p.max_weight is not None:
             target = cap_weights(target, self.p.max_weight)
-        reasons = np.where(target > 0, "", view.reasons)
+        reasons = np.where(view.reasons == "", self._screen(view), view.reasons)
+        reasons = np.where(target > 0, "", reasons)
         reasons[(reasons == "") & (target == 0)] = "not selected"
         return target, reasons
+
+    def _screen(self, view: View) -> Any:
+        """Object [N]: which of the strategy's own screens a symbol fails, "" for none."""
+        failed = np.full(view.N, "", dtype=object)
+        if self.p.min_listed_days:
+            failed[view.listing_age < self.p.min_listed_days] = "newly listed"
+        if self.p.exclude_st:
+            failed[view.special_treatment] = "special treatment"
+        return failed
 
     def _in_rank_order(self, view: View, target: FloatArray) -> list[int]:
         """Columns with a target, best first: by score where there are scores, else by weight."""
@@ -262,12 +311,21 @@ class RebalanceStrategy(bt.Strategy):
     def _addnotification(self, order: Any, quicknotify: bool = False) -> None:
         """Keep the average entry price in adjusted terms; here, so that a user's notify_order cannot lose it."""
         column = self._columns.get(order.data)
+        if column is not None and not order.alive():
+            self._keep_unfinished(column, order)
         if column is not None and not order.p.simulated:
             for part in order.executed.iterpending():
                 self._book(column, part)
         elif column is not None and not self.broker.getposition(order.data).size:
             self._entry[column] = np.nan
         super()._addnotification(order, quicknotify=quicknotify)
+
+    def _keep_unfinished(self, column: int, order: Any) -> None:
+        """Remember a target that the session did not let it reach; a sale left for later comes back as one."""
+        target = order.info.get("target", None)
+        why = order.info.get("refusal", "") or order.info.get("shortfall", "")
+        if target is not None and why in _REPAIRABLE and column not in self._kept:
+            self._unfinished[column] = float(target), why
 
     def _book(self, column: int, part: Any) -> None:
         if part.psize == 0:

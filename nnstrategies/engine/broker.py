@@ -1,0 +1,4 @@
+from __future__ import annotations
+import backtrader as bt
+class PanelBroker(bt.brokers.BackBroker):
+    pass
