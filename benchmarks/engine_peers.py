@@ -109,8 +109,8 @@ def prepare_zipline() -> Run:
     def run(market: Market) -> dict[str, float]:
         calendar = get_calendar("24/5")  # every weekday, as the market has them
         first, last = market.index[0], market.index[-1]
-        decided = set(market.index[market.decisions])
         targets = market.targets()
+        decided = set(targets.index[1:])  # on the first day it knows no price yet
 
         def ingest(environ: Any, assets: Any, minutes: Any, daily: Any, adjustments: Any, *more: Any) -> None:
             table = {"symbol": market.symbols, "start_date": first, "end_date": last, "exchange": "24/5"}

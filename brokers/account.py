@@ -32,6 +32,7 @@ from nnstrategies.market.rules import MarketRules
 from nnstrategies.panel import Status
 from nnstrategies.typing import FloatArray
 
+_DUST = 1e-6  # of the size
 _ON_TICK = 0.02  # of a tick: what float32 prices are off by; farther off, a price lies between ticks on purpose
 
 
@@ -202,7 +203,7 @@ class Account:
         """
         if reason := self.refuse(column, buy, price):
             return Outcome(0.0, price, 0.0, 0.0, reason, f"at {price:.6g}")
-        wanted = int(size * self._scales[column] + 1e-6)
+        wanted = self._steps(column, size)
         steps, reason, detail = self._buyable(column, wanted) if buy else self._sellable(column, wanted)
         capped = self._volume_cap(column, price)
         if steps > capped:
@@ -211,13 +212,20 @@ class Account:
             reason, detail = "participation cap", f"{size:.6g} shares wanted, {capped / self._scales[column]:.6g} at most"
         if buy and steps:
             paid = self._affordable(column, steps, price, slips, maker)
-            if paid < steps:
-                steps, reason = paid, "cash short"
+            dust = steps - paid <= _DUST * steps  # a cent's rounding, in fractions of shares
+            if paid < steps and not dust:
+                reason = "cash short"
                 detail = f"{self.cash:.2f} in cash for {size:.6g} shares at {price:.6g}"
+            steps = paid
         if not steps:
             return Outcome(0.0, price, 0.0, 0.0, reason, detail)
         done = self._book(column, buy, steps, price, slips, maker)
         return done if done.reason else done._replace(reason=reason, detail=detail)
+
+    def _steps(self, column: int, size: float) -> int:
+        """Whole steps in a size; what differs from the holding by a float's rounding is the holding."""
+        held, steps = self.ledger.quantity(column), size * self._scales[column]
+        return held if abs(steps - held) <= 1e-9 * held else int(steps + 1e-6)
 
     def _buyable(self, column: int, wanted: int) -> tuple[int, str, str]:
         rule = self.rules.order_size(self.t, column)

@@ -309,6 +309,10 @@ class MarketBroker(bt.brokers.BackBroker):
         position = self.positions[order.data]
         paid = position.price
         signed = size if order.isbuy() else -size
+        if not self._account().ledger.quantity(self._columns[order.data]):
+            signed = -position.size  # no dust of fractions is left
+        if math.isclose(order.executed.remsize, signed, rel_tol=1e-9):
+            order.executed.remsize = signed
         left, average, opened, closed = position.update(signed, price, order.data.datetime.datetime())
         gain = -closed * (price - paid)
         fees = (fee, 0.0) if closed else (0.0, fee)

@@ -111,14 +111,7 @@ class Ledger:
     def tax_if_sold(self, column: int, quantity: int) -> int:
         """Deferred dividend tax that a sale of ``quantity`` would bring today."""
         holding = self._holdings.get(column)
-        due, left = Fraction(), quantity
-        for lot in holding.lots if holding else ():
-            part = min(left, lot.quantity)
-            due += lot.tax(self.day) * Fraction(part, lot.quantity)
-            left -= part
-            if not left:
-                break
-        return half_up(due)
+        return half_up(holding.tax(quantity, self.day)) if holding else 0
 
     # -- time and cash --------------------------------------------------------------------------------------------
 

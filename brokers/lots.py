@@ -66,6 +66,17 @@ class Holding:
             waiting += lot.quantity
         return self.quantity - waiting
 
+    def tax(self, quantity: int, day: dt.date) -> Fraction:
+        """Deferred dividend tax that selling the oldest ``quantity`` on ``day`` would bring, not rounded."""
+        due, left = Fraction(), quantity
+        for lot in self.lots:
+            part = min(left, lot.quantity)
+            due += lot.tax(day) * Fraction(part, lot.quantity)
+            left -= part
+            if not left:
+                break
+        return due
+
     def take(self, quantity: int) -> list[Lot]:
         """Remove the oldest lots, the last of them in part, and return them."""
         taken = []

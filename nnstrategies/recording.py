@@ -65,6 +65,8 @@ def targets(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> pd
             target = float(decision.target[column])
             achieved = held[column].size * held[column].price / value if column in held else 0.0
             known = "run ended" if not ran else refused.get((t, column), "") or cut.get((t, column), "")
+            if not known and target == 0 and decision.reasons[column] == "suspended":
+                known = "suspended"  # kept as it is, without an order
             price = float(panel["open"][min(t, panel.T - 1), column])
             reason = _reason(known, target, achieved, held.get(column), value, price)
             rows.append((decision.t, column, target, achieved, reason))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import datetime as dt
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +32,7 @@ TRADE = (
     *("tradeid", "size", "price", "value", "commission", "pnl", "pnlcomm", "justopened", "isopen", "isclosed"),
     *("baropen", "dtopen", "barclose", "dtclose", "barlen", "historyon", "status"),
 )
+AS_TEXT = frozenset({str, bool, dt.date, dt.datetime, dt.time, dt.timedelta, time.struct_time})
 POSITION = ("size", "price", "price_orig", "upopened", "upclosed", "adjbase")
 
 
@@ -49,21 +52,24 @@ class Canon:
         return self.started[0]
 
     def __call__(self, value: Any) -> Any:
-        if value is None or type(value) is int:
+        kind = type(value)
+        if kind is float:
+            return value.hex() if value == value else "nan"
+        if kind is int or value is None:
             return value
-        if type(value) is float:
-            return "nan" if value != value else value.hex()
-        if isinstance(value, str | bool | dt.date | dt.time | dt.timedelta | type):
+        if kind in AS_TEXT:
             return str(value)
-        if isinstance(value, np.ndarray):
-            return [self(each) for each in value.tolist()]
-        if isinstance(value, np.generic):
-            return [type(value).__name__, self(value.item())]
+        if kind is list or kind is tuple:
+            return [each.hex() if type(each) is float and each == each else self(each) for each in value]
         return self._object(value)
 
     def _object(self, value: Any) -> Any:
         if isinstance(value, OrderBase):
             return self.order(value)
+        if isinstance(value, np.ndarray):
+            return self(value.tolist())
+        if isinstance(value, np.generic):
+            return [type(value).__name__, self(value.item())]
         if isinstance(value, Trade):
             return self.trade(value)
         if isinstance(value, Position):
@@ -72,8 +78,10 @@ class Canon:
             return {"status": self(dict(value.status)), "event": self(dict(value.event))}
         if isinstance(value, Mapping):
             return [[self(key), self(each)] for key, each in value.items()]  # pairs: the order counts too
-        if isinstance(value, list | tuple | deque | set):
-            return [self(each) for each in value]
+        if isinstance(value, Sequence | deque | array.array):
+            return [type(value).__name__, *(self(each) for each in value)]
+        if isinstance(value, type):
+            return value.__name__
         if isinstance(value, bt.LineRoot):
             return f"{type(value).__name__ if isinstance(value, bt.Strategy) else 'data'} {getattr(value, '_name', '')}"
         if isinstance(value, bt.CommInfoBase):

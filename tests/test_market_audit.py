@@ -208,9 +208,9 @@ def test_a_threshold_of_9_5_percent_on_the_close_blocks_legal_buys_and_misses_st
 def test_ten_percent_of_the_close_before_is_wrong_on_ex_dates_and_for_st(whole, cn_a):
     """Limits at +-10 % of the raw close before, for every stock.
 
-    The table has 3,019 one-price days at its own upper limit (one on its first session); the rule misses 276 of them, 63 on ex-dates and 213 of
-    ST (the facts say 220, by a definition that is not recorded). It refuses sales at the open of 1,239 ex-dates that
-    were legal, 1,172 of them without a suspension before (the facts: 1,179).
+    The table has 3,019 one-price days at its own upper limit, one of them on its first session. The rule misses 276,
+    63 on ex-dates and 213 of ST (the facts say 220, by a definition that is not recorded). It refuses legal sales at
+    the open on 1,239 ex-dates, 1,172 of them without a suspension before (the facts: 1,179).
     """
     rules = MarketRules(cn_a[0], whole)
     counts = dict.fromkeys(("one price", "missed", "missed ex", "sales", "sales after trading"), 0)

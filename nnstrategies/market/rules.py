@@ -60,8 +60,7 @@ class MarketRules:
     # -- a session ------------------------------------------------------------------------------------------------
 
     def day(self, t: int) -> dt.date:
-        day: dt.date = self.panel.sessions[t].item()
-        return day
+        return dt.date.fromisoformat(str(self.panel.sessions[t]))
 
     def ticks(self, prices: AnyArray) -> IntArray:
         """[N] whole ticks of prices [N] in currency; NaN becomes 0."""

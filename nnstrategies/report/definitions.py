@@ -172,9 +172,9 @@ DEFINITIONS: tuple[Definition, ...] = (
         "blocked_cost_per_year",
         "Cost of blocked orders",
         "percent",
-        "Σ size · (price at the repair − price when blocked) / mean account value · 252/T",
-        "For a sale with the opposite sign: what having to wait cost, a gain when negative. Orders that were never "
-        "repaired count as far as the run states a cost for them. No expense of the account; headline portfolio.",
+        "Σ size · (later price − price when blocked) / mean account value · 252/T",
+        "For a sale with the opposite sign: what having to wait cost, a gain when negative. Later price: the repair's, "
+        "or without one the close at which the next rebalance was decided. No expense of the account; headline.",
     ),
 )
 

@@ -59,7 +59,7 @@ def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str,
         "charts": _charts(run),
         "heat": {"rows": heat_rows, "scale": formats.percent(heat_scale)},
         "tables": _tables(run, metrics),
-        "market": _market(run),
+        "market": market_rules(run),
         "worst_day": worst_day(run),
         "truth": run.truth,
         "sheet": tear_sheet(run),
@@ -123,7 +123,7 @@ def _tiles(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> list[tuple[
     ]
 
 
-def _market(run: RunFolder) -> tuple[str, list[str]]:
+def market_rules(run: RunFolder) -> tuple[str, list[str]]:
     """One line on the rules the account traded under, and the entries behind them that are not official."""
     market = run.manifest["market"]
     unsure = [str(line) for line in market["unsure"]]

@@ -119,7 +119,6 @@ class RebalanceStrategy(bt.Strategy):
             raise DataError(f"{type(self).__name__}: no feed is named after a symbol of {panel.name}; use add_panel")
         self._entry = np.full(panel.N, np.nan)
         self._unfinished: dict[int, tuple[float, str]] = {}  # column -> target and why it was not reached, best first
-        self._kept: set[int] = set()  # members that were suspended at the rebalance: nobody decided against them
         self._protects = self.p.stop is not None or type(self).protect is not RebalanceStrategy.protect
 
     def _check_settings(self) -> None:
@@ -152,7 +151,8 @@ class RebalanceStrategy(bt.Strategy):
             return
         unfinished, self._unfinished = self._unfinished, {}
         for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
-            unfinished.pop(column, None)
+            target, _ = unfinished.pop(column, (math.nan, ""))
+            reason = "repair" if target == 0 and self.p.repair else reason  # the same exit, tried again
             self.sell(data=self._feeds[column], size=view.shares[column], target=0.0, rank=0, reason=reason)
         if unfinished and self.p.repair:
             self._repair(view, unfinished)
@@ -211,11 +211,11 @@ class RebalanceStrategy(bt.Strategy):
     def _rebalance(self, view: View, exits: dict[int, str]) -> None:
         target, reasons = self._targets(view, exits)
         self._unfinished.clear()
-        self._kept = set(np.flatnonzero(view.held & view.suspended & view.member).tolist())
         self.decisions.append(Decision(view.t, target, view.held.copy(), reasons))
         close = view.field("close").astype(np.float64)
         change = (target - view.weights) * view.value  # [N] in currency at this close
-        for column in np.flatnonzero(view.held & (target < view.weights)).tolist():
+        kept = view.held & view.suspended & view.member & (target == 0)  # nobody decided against them
+        for column in np.flatnonzero(view.held & (target < view.weights) & ~kept).tolist():
             wanted = view.shares[column] if target[column] == 0 else _whole(-change[column] / close[column])
             why = exits.get(column, "rebalance")
             self.sell(data=self._feeds[column], size=wanted, target=target[column], rank=0, reason=why)
@@ -324,7 +324,7 @@ class RebalanceStrategy(bt.Strategy):
         """Remember a target that the session did not let it reach; a sale left for later comes back as one."""
         target = order.info.get("target", None)
         why = order.info.get("refusal", "") or order.info.get("shortfall", "")
-        if target is not None and why in _REPAIRABLE and column not in self._kept:
+        if target is not None and why in _REPAIRABLE:
             self._unfinished[column] = float(target), why
 
     def _book(self, column: int, part: Any) -> None:
