@@ -114,9 +114,13 @@ def prepare_zipline() -> Run:
 
         def ingest(environ: Any, assets: Any, minutes: Any, daily: Any, adjustments: Any, *more: Any) -> None:
             table = {"symbol": market.symbols, "start_date": first, "end_date": last, "exchange": "24/5"}
-            assets.write(equities=pd.DataFrame(table), exchanges=pd.DataFrame({"exchange": ["24/5"], "country_code": "US"}))
+            assets.write(
+                equities=pd.DataFrame(table), exchanges=pd.DataFrame({"exchange": ["24/5"], "country_code": "US"})
+            )
             names = ("open", "high", "low", "close", "volume")
-            bars = (pd.DataFrame({x: market.fields[x][n] for x in names}, market.index) for n in range(len(market.symbols)))
+            bars = (
+                pd.DataFrame({x: market.fields[x][n] for x in names}, market.index) for n in range(len(market.symbols))
+            )
             daily.write(enumerate(bars))
             adjustments.write()
 
@@ -141,8 +145,14 @@ def prepare_zipline() -> Run:
             bundles.register("market", ingest, calendar_name="24/5", start_session=first, end_session=last)
             bundles.ingest("market", show_progress=False)
             result = run_algorithm(
-                start=first, end=last, initialize=initialize, handle_data=handle_data, capital_base=CASH,
-                bundle="market", trading_calendar=calendar, benchmark_returns=pd.Series(0.0, market.index),
+                start=first,
+                end=last,
+                initialize=initialize,
+                handle_data=handle_data,
+                capital_base=CASH,
+                bundle="market",
+                trading_calendar=calendar,
+                benchmark_returns=pd.Series(0.0, market.index),
             )
         return {"value": float(result["portfolio_value"].iloc[-1]), "orders": float("nan")}
 

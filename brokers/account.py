@@ -153,9 +153,7 @@ class Account:
             return None
         days = self.rules.settlement(self.t, column)
         units = self._units[column]
-        return apply_action(
-            self.ledger, action, close, units, frictionless=self._reinvest, sell_after_days=days
-        )
+        return apply_action(self.ledger, action, close, units, frictionless=self._reinvest, sell_after_days=days)
 
     def end(self) -> None:
         """Mark every symbol that traded at its close."""
@@ -209,7 +207,10 @@ class Account:
         if steps > capped:
             rule = self.rules.order_size(self.t, column)
             steps = legal_buy(capped, rule) if buy else legal_sale(capped, steps, rule)
-            reason, detail = "participation cap", f"{size:.6g} shares wanted, {capped / self._scales[column]:.6g} at most"
+            reason, detail = (
+                "participation cap",
+                f"{size:.6g} shares wanted, {capped / self._scales[column]:.6g} at most",
+            )
         if buy and steps:
             paid = self._affordable(column, steps, price, slips, maker)
             dust = steps - paid <= _DUST * steps  # a cent's rounding, in fractions of shares
@@ -246,7 +247,11 @@ class Account:
             return steps, "not held", self._of(column, wanted, f"{held / self._scales[column]:.6g} held")
         if steps == sellable:
             bought = (held - sellable) / self._scales[column]
-            return steps, "T+1", self._of(column, wanted, f"{bought:.6g} of {self.shares(column):.6g} were bought today")
+            return (
+                steps,
+                "T+1",
+                self._of(column, wanted, f"{bought:.6g} of {self.shares(column):.6g} were bought today"),
+            )
         return steps, "lot rounding", self._lots(column, wanted, rule.sell_minimum, rule.sell_step)
 
     def _of(self, column: int, wanted: int, rest: str) -> str:

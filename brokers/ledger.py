@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from nnstrategies.brokers.lots import Holding, Lot
 from nnstrategies.brokers.taxes import Deferred, half_up, rate
-from nnstrategies.errors import NNStrategiesError
+from nnstrategies.errors import LedgerError
 from nnstrategies.market.book import DividendTax
 
 CASH = "assets:cash"
@@ -27,10 +27,6 @@ DIVIDENDS = "income:dividends"
 DIVIDEND_TAX = "expenses:dividend_tax"
 WRITE_OFF = "expenses:write_off"
 NO_COLUMN = -1  # of a transaction that concerns cash alone
-
-
-class LedgerError(NNStrategiesError):
-    """An account cannot do what was asked of it; the caller should have checked first."""
 
 
 class Transaction(NamedTuple):

@@ -19,7 +19,7 @@ from nnstrategies.feeds.columns import read_days
 from nnstrategies.feeds.side_tables import membership_events, missing_table
 from nnstrategies.feeds.table import panel_from_table
 from nnstrategies.panel import Panel
-from nnstrategies.typing import AnyArray, DateArray, FloatArray, IntArray
+from nnstrategies.typing import AnyArray, FloatArray
 
 _PRICES = ["date", "symbol", "open", "high", "low", "close", "volume", "pre_close", "paused", "is_st"]
 _BASICS = ["amount", "float_shares"]
@@ -45,30 +45,36 @@ def load_china(
     cn_membership: a span's start is the first day inside, its end the first day outside, as the tables themselves
     show (with the end excluded 300 names are counted on change days, with the end included 302 to 331).
     delisted: add cn_delisted, whose prices are forward-adjusted: factor 1, limits estimated from pre_close, lots
-    approximate. basics: add fields amount and float_shares from cn_basics (and cn_delisted).
-    The report's cautions count the members without prices by date, and the days on which adj_factor and pre_close
-    disagree.
+    approximate; events ``adjusted_prices`` name these stocks, so that ``MarketRules`` takes their limits from the
+    panel. limit_up and limit_down of all others are the vendor's; the rule book decides. is_st is NaN where unknown.
+    There are no events ``delistings``: no table says what holders were paid, and a last close written there would
+    pass for known; without them the broker pays out the last close and marks it assumed.
+    basics: add fields amount and float_shares from cn_basics (and cn_delisted).
+    The report's cautions count the members without prices by date (``survivorship`` names them), and the days on
+    which adj_factor and pre_close disagree.
     Raises MissingTableError for a table that is not there, DataError for an unknown index or an empty window.
     """
     folder, first, last = Path(folder), to_day(start), to_day(end)
     report_name = f"csi300 {first}..{last}" if index == "000300.SH" else f"{index} {first}..{last}"
-    spans = _members(folder, index, first, last)
+    spans = member_spans(folder, first, last, index)
     prices = _daily(folder, spans, first, last)
     notes = LoadReport(report_name)
     if basics:
         _add_basics(folder, prices, first, last)
-    if delisted:
-        dead = _delisted(folder, spans, first, prices["date"].max(), notes)
-        prices = prices if dead.empty else pd.concat([prices, dead[list(prices.columns)]], ignore_index=True)
-    known = spans[spans["symbol"].isin(prices["symbol"].unique())]
-    events = membership_events(known, f"{folder / 'cn_membership.parquet'}")
-    events = events[events["known_at"] <= pd.Timestamp(last)]
+    dead = _delisted(folder, spans, first, prices["date"].max(), notes) if delisted else prices.head(0)
+    if len(dead):
+        prices = pd.concat([prices, dead[list(prices.columns)]], ignore_index=True)
+    joins = membership_events(spans, f"{folder / 'cn_membership.parquet'}")
+    known = joins["symbol"].isin(prices["symbol"].unique()) & (joins["known_at"] <= pd.Timestamp(last))
+    events = {"membership": joins[known].reset_index(drop=True)}
+    if len(dead):
+        events["adjusted_prices"] = _adjusted_prices(dead)
     panel, report = panel_from_table(
         prices,
         calendar=calendar,
         name=report_name,
         series={"benchmark": _index_close(folder, index, first, last)},
-        events={"membership": events},
+        events=events,
     )
     report.problems.extend(notes.problems)
     _report_factors(panel, report)
@@ -76,12 +82,46 @@ def load_china(
     return panel, report
 
 
-def members_by_date(spans: pd.DataFrame, sessions: DateArray) -> IntArray:
-    """[T] number of spans (start included, end excluded) that cover each session."""
-    starts = np.sort(spans["start"].to_numpy().astype("datetime64[D]"))
-    ends = np.sort(spans["end"].dropna().to_numpy().astype("datetime64[D]"))
-    count = np.searchsorted(starts, sessions, side="right") - np.searchsorted(ends, sessions, side="right")
-    return np.asarray(count, dtype=np.int64)
+def member_spans(folder: str | Path, start: DateLike, end: DateLike, index: str = "000300.SH") -> pd.DataFrame:
+    """Spans symbol, start, end of an index's members that touch start..end, from cn_membership."""
+    folder, first, last = Path(folder), to_day(start), to_day(end)
+    lost = "nobody knows which stocks were in the index when"
+    spans = _read(folder, "cn_membership", ["index", "symbol", "start", "end"], lost, [])
+    if index not in set(spans["index"]):
+        known = ", ".join(sorted(set(spans["index"])))
+        raise DataError(f"{folder / 'cn_membership.parquet'}: no index {index!r}; it has {known}")
+    spans = spans[spans["index"] == index]
+    joined, left = (read_days(spans[side], f"cn_membership: {side}") for side in ("start", "end"))
+    spans = spans.assign(start=joined.astype("datetime64[s]"), end=left.astype("datetime64[s]"))
+    spans = spans[(joined <= last) & (np.isnat(left) | (left > first))]
+    if spans.empty:
+        raise DataError(f"{folder / 'cn_membership.parquet'}: {index} has no members within {first}..{last}")
+    return spans[["symbol", "start", "end"]].astype({"symbol": object}).reset_index(drop=True)
+
+
+def survivorship(spans: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    """What is left out of each session for want of prices: columns date, members, without_prices, symbols.
+
+    spans: symbol, start, end (the first day outside, empty = still inside), as ``member_spans`` gives them. members:
+    how many the index had; symbols: those of them that have no row that day, joined by a space. One row a session.
+    """
+    names = sorted(set(spans["symbol"]))
+    inside = np.zeros((len(names), panel.T), dtype=bool)
+    starts, ends = (panel.first_session_knowing(spans[side]) for side in ("start", "end"))  # NaT sorts last: row T
+    for row, start, end in zip(np.searchsorted(names, spans["symbol"].to_numpy(str)), starts, ends, strict=True):
+        inside[row, start:end] = True
+    absent = inside.copy()
+    for row in [row for row, name in enumerate(names) if name in panel.symbols]:
+        absent[row] &= ~panel.members[:, panel.column(names[row])]
+    joined = [" ".join(names[row] for row in np.flatnonzero(one)) for one in absent.T]
+    return pd.DataFrame(
+        {
+            "date": pd.DatetimeIndex(panel.sessions.astype("datetime64[s]")),
+            "members": inside.sum(axis=0),
+            "without_prices": absent.sum(axis=0),
+            "symbols": joined,
+        }
+    )
 
 
 def _read(
@@ -99,21 +139,6 @@ def _read(
 
 def _window(first: np.datetime64, last: np.datetime64) -> list[tuple[str, str, object]]:
     return [("date", ">=", first.item()), ("date", "<=", last.item())]
-
-
-def _members(folder: Path, index: str, first: np.datetime64, last: np.datetime64) -> pd.DataFrame:
-    """Spans symbol, start, end that touch the window."""
-    lost = "nobody knows which stocks were in the index when"
-    spans = _read(folder, "cn_membership", ["index", "symbol", "start", "end"], lost, [])
-    if index not in set(spans["index"]):
-        known = ", ".join(sorted(set(spans["index"])))
-        raise DataError(f"{folder / 'cn_membership.parquet'}: no index {index!r}; it has {known}")
-    spans = spans[spans["index"] == index]
-    start, end = (read_days(spans[side], f"cn_membership: {side}") for side in ("start", "end"))
-    spans = spans[(start <= last) & (np.isnat(end) | (end > first))]
-    if spans.empty:
-        raise DataError(f"{folder / 'cn_membership.parquet'}: {index} has no members within {first}..{last}")
-    return spans[["symbol", "start", "end"]].astype({"symbol": object}).reset_index(drop=True)
 
 
 def _daily(folder: Path, spans: pd.DataFrame, first: np.datetime64, last: np.datetime64) -> pd.DataFrame:
@@ -145,12 +170,7 @@ def _delisted(
         "limit_up and limit_down absent (cn_delisted)", len(rows), names[0],
         "estimated as pre_close plus or minus 10 % (5 % when is_st), or the day's high or low if within half a cent",
     )  # fmt: skip
-    cut = rows.groupby("symbol")["date"].max() == table_end
-    if table_end < last:
-        notes.caution(
-            "stocks whose prices stop with the table cn_delisted", int(cut.sum()), f"{cut.idxmax()} {table_end.date()}",
-            "shown as delisted from then on, although many traded longer",
-        )  # fmt: skip
+    _report_ends(rows.groupby("symbol")["date"].max(), table_end, last, notes)
     return rows.assign(
         adj_factor=1.0,
         limit_up=_limit(before * (1 + share), rows["high"]),
@@ -158,6 +178,31 @@ def _delisted(
         is_st=rows["is_st"].astype("Int8"),
         float_shares=(rows["volume"] / (rows["turn"] / 100)).astype(np.float64),
     )
+
+
+def _report_ends(ends: pd.Series, table_end: pd.Timestamp, last: pd.Timestamp, notes: LoadReport) -> None:
+    """Tell apart, by the last row of each symbol, stocks that left the exchange from those that the table cuts off."""
+    gone, cut = ends[ends < table_end], ends[ends == table_end]
+    notes.caution(
+        "delisted stocks whose payout is unknown (cn_delisted)", len(gone), _first_end(gone),
+        "what is held leaves at the last close, marked assumed",
+    )  # fmt: skip
+    if table_end < last:
+        notes.caution(
+            "stocks whose prices stop with the table cn_delisted", len(cut), _first_end(cut),
+            "shown as delisted from then on, although many traded longer; what is held leaves at the last close, "
+            "marked assumed",
+        )  # fmt: skip
+
+
+def _first_end(ends: pd.Series) -> str:
+    return f"{ends.index[0]} {ends.iloc[0].date()}" if len(ends) else ""
+
+
+def _adjusted_prices(rows: pd.DataFrame) -> pd.DataFrame:
+    """Events symbol, known_at: the first session of each symbol in ``rows``, whose prices are adjusted ones."""
+    first = rows.groupby("symbol", sort=True)["date"].min()
+    return pd.DataFrame({"symbol": first.index.astype(object), "known_at": first.to_numpy()})
 
 
 def _limit(estimate: FloatArray, extreme: pd.Series) -> AnyArray:
@@ -206,7 +251,7 @@ def _report_factors(panel: Panel, report: LoadReport) -> None:
 
 def _report_survivorship(panel: Panel, spans: pd.DataFrame, report: LoadReport) -> None:
     """Count the members without prices on each session; the line shows the first session of each year."""
-    absent = members_by_date(spans, panel.sessions) - panel.members.sum(axis=1)  # [T]
+    absent = survivorship(spans, panel)["without_prices"].to_numpy()  # [T]
     years = panel.sessions.astype("datetime64[Y]")
     firsts = np.flatnonzero(np.append(True, years[1:] != years[:-1]))
     shown = ", ".join(f"{panel.sessions[t]} {absent[t]}" for t in firsts)

@@ -1,4 +1,4 @@
-"""Tables beside the prices: benchmark series, index membership, corporate actions, fundamentals."""
+"""Tables beside the prices: benchmark series, index membership, corporate actions, listings, fundamentals."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import pandas as pd
 from nnstrategies.errors import DataError, MissingTableError
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.columns import read_days, require_numbers
+from nnstrategies.panel import Panel
 from nnstrategies.typing import AnyArray, DateArray, FloatArray
 
 SeriesLike = pd.Series | pd.DataFrame | AnyArray
 ACTION_COLUMNS = ("symbol", "known_at", "ex_date", "cash", "ratio")
+DELISTING_KINDS = ("delisting", "merger")
+_DATES = ["known_at", "ex_date", "listed", "last_day", "period_end"]
 
 
 def align_series(series: Mapping[str, SeriesLike], sessions: DateArray, report: LoadReport) -> dict[str, FloatArray]:
@@ -77,7 +80,7 @@ def known_events(
         label = f"{report.name}: events {key}"
         require_columns(table, ("known_at",), label)
         table = table.copy()
-        for column in table.columns.intersection(["known_at", "ex_date", "period_end"]):
+        for column in table.columns.intersection(_DATES):
             table[column] = read_days(table[column], f"{label}: {column}").astype("datetime64[s]")
         if table["known_at"].isna().any():
             raise DataError(f"{label}: known_at is empty in {int(table['known_at'].isna().sum()):,} rows; fill it in")
@@ -98,6 +101,45 @@ def _refuse_strangers(named: pd.Series, symbols: tuple[str, ...], label: str) ->
         f"{label}: none of its symbols has prices, first {there}; the prices have {', '.join(symbols[:3])}:"
         " write the symbols in the same way in both tables"
     )
+
+
+def check_listing_days(panel: Panel, report: LoadReport) -> None:
+    """Hold the event tables ``listings`` and ``delistings`` against the prices.
+
+    Raises DataError for a symbol that trades before it was listed or after its last day. Prices that begin after the
+    listing day are a caution.
+    """
+    if "listings" in panel.event_names:
+        _check_listed(panel, report)
+    if "delistings" in panel.event_names:
+        table = panel.events("delistings")
+        for symbol, last in zip(table["symbol"], _days(table["last_day"]), strict=True):
+            traded = panel.sessions[panel.trading[:, panel.column(symbol)]]
+            if len(traded) and traded[-1] > last:
+                raise DataError(
+                    f"{report.name}: events delistings: {symbol}: last_day: expected the last day of trading, got"
+                    f" {last}, but it trades on {traded[-1]}; correct one of the two"
+                )
+
+
+def _check_listed(panel: Panel, report: LoadReport) -> None:
+    table = panel.events("listings")
+    late = []
+    for symbol, listed in zip(table["symbol"], _days(table["listed"]), strict=True):
+        first = int(np.argmax(panel.listed[:, panel.column(symbol)]))
+        if panel.sessions[first] < listed:
+            raise DataError(
+                f"{report.name}: events listings: {symbol}: listed: expected the first day of trading, got {listed},"
+                f" but its prices begin on {panel.sessions[first]}; correct one of the two"
+            )
+        if listed >= panel.sessions[0] and np.searchsorted(panel.sessions, listed) < first:
+            late.append(f"{symbol} {panel.sessions[first]}")
+    mend = "kept: the rules of its first sessions are applied to the first prices there are"
+    report.caution("events listings: prices begin after the listing day", len(late), (late or [""])[0], mend)
+
+
+def _days(values: pd.Series) -> DateArray:
+    return values.to_numpy().astype("datetime64[D]")
 
 
 def membership_events(spans: pd.DataFrame, label: str) -> pd.DataFrame:

@@ -12,13 +12,12 @@ import backtrader as bt
 import pandas as pd
 
 from nnstrategies import recording
-from nnstrategies.brokers import Costs, FlatCosts, Journal, MarketBroker, NoCosts, ScheduleCosts, Slippage
+from nnstrategies.brokers import Costs, Journal, MarketBroker, Slippage
 from nnstrategies.calendar import DateLike
 from nnstrategies.errors import ConfigError
 from nnstrategies.feeds.backtrader import add_panel
-from nnstrategies.market.book import Book
-from nnstrategies.market.read import read_book, read_events
-from nnstrategies.market.rules import MarketRules
+from nnstrategies.market import Book, market_rules
+from nnstrategies.market_settings import usual_costs
 from nnstrategies.panel import Panel
 from nnstrategies.scores import Scores
 from nnstrategies.strategies.base import Decision, RebalanceStrategy
@@ -81,14 +80,13 @@ def backtest(
     if first >= known.T:
         raise ConfigError(f"backtest: no session from {start} to {known.sessions[-1]}")
     chosen = _checked(strategy_class, settings or {})
-    book = market if isinstance(market, Book) else read_book(market)
-    events = () if isinstance(market, Book) else read_events(market)
+    rules = market_rules(market, known)
     cerebro = bt.Cerebro(stdstats=False)
     add_panel(cerebro, _from_row(known, first))
     make_broker: Any = MarketBroker  # backtrader's metaclass turns its params into arguments
     broker = make_broker(
-        rules=MarketRules(book, known, events),
-        costs=costs or usual_costs(book),
+        rules=rules,
+        costs=costs or usual_costs(rules.book).costs(rules.book),
         slippage=slippage,
         participation=participation,
         dividend_tax=dividend_tax,
@@ -98,13 +96,6 @@ def backtest(
     cerebro.addstrategy(strategy_class, panel=known, scores=scores, **chosen)
     strategy = cerebro.run()[0]
     return BacktestResult(known, cash, broker.journal, tuple(strategy.decisions))
-
-
-def usual_costs(book: Book) -> Costs:
-    """What a run pays unless told otherwise: the book's schedule, none in the frictionless market, else 8 bps."""
-    if book.fee_schedules:
-        return ScheduleCosts(book)
-    return NoCosts() if book.name == "frictionless" else FlatCosts(money_decimals=book.money_decimals)
 
 
 def _checked(strategy_class: type[RebalanceStrategy], settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -147,11 +147,18 @@ def systems() -> None:
 
 
 @data_app.command("check")
-def data_check(config: Config = "quickstart", overrides: Set = None) -> None:
-    """Load a config's data, print what was found and repaired, and stop."""
+def data_check(
+    config: Config = "quickstart",
+    overrides: Set = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Write findings.txt and the tables behind it into this folder."),
+    ] = None,
+) -> None:
+    """Load a config's data, print what was found and repaired and what trades outside its limits, and stop."""
     from nnstrategies import pipeline
 
-    pipeline.check_data(_config(config, overrides))
+    pipeline.check_data(_config(config, overrides), out)
 
 
 def main() -> None:

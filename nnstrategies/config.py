@@ -30,6 +30,7 @@ from nnstrategies.market_settings import (
     CostSettings,
     FlatSettings,
     SlippageSettings,
+    usual_costs,
 )
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training import RECIPES, MomentumRecipe
@@ -50,6 +51,8 @@ class FileTables:
     benchmark: str | None = None
     membership: str | None = None
     actions: str | None = None
+    listings: str | None = None
+    delistings: str | None = None
     fundamentals: str | None = None
     strict: bool = False
 
@@ -219,6 +222,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         if name in values:
             values[name] = _choice(values[name], "kind", choices, f"{where}: {name}")
     values.setdefault("market", MARKETS[type(values["data"])])
+    values.setdefault("costs", usual_costs(read_book(str(values["market"]))))
     plain = {key: values.pop(key) for key in _PLAIN if key in values}
     config = RunConfig(**_plain(plain, where), **values)
     _check_whole(config, where)
@@ -369,7 +373,6 @@ def _plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _check_whole(config: RunConfig, where: str) -> None:
-    read_book(config.market)
     if config.headline not in config.recipes:
         raise ConfigError(
             f"{where}: headline: {config.headline!r} is no recipe; {_suggest(config.headline, config.recipes)}"

@@ -5,6 +5,7 @@ NNStrategiesError            1
 ├── DataError                3   a table, a panel, a calendar
 │   └── MissingTableError    3   a table that the run needs is not there
 ├── FitError                 4   a recipe cannot be fitted on what it was given
+├── LedgerError              1   an account's books are asked for what it cannot do; a broker checks first
 ├── RegistryError            5   a stored version, checkpoint or timeline does not match
 └── RunFolderError           6   a run folder is incomplete or not one of ours
 """
@@ -30,6 +31,10 @@ class MissingTableError(DataError):
 
 class FitError(NNStrategiesError):
     exit_code = 4
+
+
+class LedgerError(NNStrategiesError):
+    pass
 
 
 class RegistryError(NNStrategiesError):

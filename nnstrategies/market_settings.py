@@ -72,6 +72,14 @@ COSTS: dict[str, type] = {
     "none": FreeSettings,
 }
 
+
+def usual_costs(book: Book) -> CostSettings:
+    """What a run pays unless told otherwise: the book's schedule, none in the frictionless market, else 8 bps."""
+    if book.fee_schedules:
+        return ScheduleSettings()
+    return FreeSettings() if book.name == "frictionless" else FlatSettings()
+
+
 SlippageSettings = NoSlippage | BpsSlippage | TickSlippage | VolumeShareSlippage | SquareRootSlippage
 SLIPPAGE: dict[str, type] = {
     "none": NoSlippage,

@@ -11,9 +11,7 @@ import pandas as pd
 
 from nnstrategies.brokers import Costs, MarketBroker
 from nnstrategies.feeds.backtrader import add_panel
-from nnstrategies.market.book import Book
-from nnstrategies.market.read import read_book, read_events
-from nnstrategies.market.rules import MarketRules
+from nnstrategies.market import Book, MarketRules, market_rules
 from nnstrategies.panel import Panel, Status
 from nnstrategies.scores import Scores
 from nnstrategies.typing import AnyArray
@@ -77,9 +75,7 @@ class Script(bt.Strategy):
 
 
 def rules_of(panel: Panel, market: str | Book = "simulated") -> MarketRules:
-    if isinstance(market, Book):
-        return MarketRules(market, panel)
-    return MarketRules(read_book(market), panel, read_events(market))
+    return market_rules(market, panel)
 
 
 def run_script(

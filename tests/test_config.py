@@ -65,7 +65,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     ("tree", "message"),
     [
         (changed("windw", 3), r"x: windw: unknown key; did you mean 'window'\?"),
-        (changed("costs.fee_bp", 3), r"x: costs: fee_bp: unknown key; did you mean 'fee_bps'\?"),
+        (changed("costs", {"kind": "flat", "fee_bp": 3}), r"x: costs: fee_bp: unknown key; did you mean 'fee_bps'\?"),
         (changed("recipes.net.epoch", 3), r"x: recipes\.net: epoch: unknown key; did you mean 'epochs'\?"),
         (changed("strategy.stop.bas", 0.1), r"x: strategy\.stop: bas: unknown key; did you mean 'base'\?"),
         (changed("data.source", "simulate"), r"x: data\.source: unknown source 'simulate'; did you mean 'simulated'\?"),
@@ -88,7 +88,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (changed("account.participation", 0), r"x: account: participation: expected 0 < share <= 1, or null, got 0"),
         (changed("strategy.top_n", 0), r"x: strategy: top_n: expected at least 1"),
         (changed("strategy.max_weight", 2), r"x: strategy: max_weight: expected 0 < weight <= 1, got 2"),
-        (changed("costs.fee_bps", -1), r"x: costs: fee_bps: expected 0 <= bps"),
+        (changed("costs", {"kind": "flat", "fee_bps": -1}), r"x: costs: fee_bps: expected 0 <= bps"),
         (changed("label.thresholds", [0.1, 0.1]), r"x: label: thresholds: expected two rising numbers"),
         (changed("recipes.equal_weight", {"kind": "ridge"}), r"that name is a baseline's; choose another"),
         (changed("recipes.momentum", {"kind": "ridge"}), r"that name is kept for kind momentum"),

@@ -2,6 +2,7 @@
 
 from nnstrategies.engine.broker import PanelBroker
 from nnstrategies.engine.cerebro import Cerebro
+from nnstrategies.engine.cross import Cross
 from nnstrategies.engine.feed import PanelFeed, add_panel
 
-__all__ = ["Cerebro", "PanelBroker", "PanelFeed", "add_panel"]
+__all__ = ["Cerebro", "Cross", "PanelBroker", "PanelFeed", "add_panel"]

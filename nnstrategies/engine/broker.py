@@ -6,15 +6,16 @@ bit. What is written out here steps aside where a commission scheme, a filler or
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import backtrader as bt
 import numpy as np
 from backtrader.order import BuyOrder, Order, SellOrder
 
-from nnstrategies.engine.commission import charges_holding, fee, is_plain
+from nnstrategies.engine.commission import is_plain
 from nnstrategies.engine.feed import PanelFeed
-from nnstrategies.engine.lines import moment_of
+from nnstrategies.engine.marking import Ahead, Held, marked
 from nnstrategies.engine.orders import cloned, market_order
 
 
@@ -23,12 +24,14 @@ class PanelBroker(bt.brokers.BackBroker):
 
     def start(self) -> None:
         super().start()
-        self._marked: list[tuple[Any, Any, Any]] = []  # (feed, position, its close line) of what has a value
+        self._held: list[Held] = []
+        self._ahead: Ahead | None = None
         self._stale, self._touched = True, 0
-        self._holes: dict[Any, bool] = {}
+        self._schemes: dict[Any, Any] = {}
+        self._flat: set[Any] = set()  # feeds that count even when flat
 
     @property
-    def _drives(self) -> bool:
+    def drives(self) -> bool:
         """Whether lines hold all their values and stand where the engine's cursor is."""
         return getattr(self.cerebro, "path", "") == "panel"
 
@@ -49,17 +52,18 @@ class PanelBroker(bt.brokers.BackBroker):
         self._get_value()
 
     def _charge_interest(self) -> None:
+        self._look()
+        if self._ahead:
+            self._ahead.date_positions()
+            return
         credit = 0.0
-        for data, position, _ in self._marks():
-            if not position.size:
-                continue
-            now = data.datetime.datetime()
-            scheme = self.getcommissioninfo(data)
-            if position.size < 0 or not is_plain(scheme) or charges_holding(scheme):
-                charge = scheme.get_credit_interest(data, position, now)
-                self.d_credit[data] += charge
+        for held in self._held:
+            if held.position.size:
+                now = held.data.datetime.datetime()
+                charge = held.scheme.get_credit_interest(held.data, held.position, now)
+                self.d_credit[held.data] += charge
                 credit += charge
-            position.datetime = now
+                held.position.datetime = now
         self.cash -= credit
 
     def _match(self) -> None:
@@ -80,66 +84,58 @@ class PanelBroker(bt.brokers.BackBroker):
                     self._bracketize(order)
 
     def _adjust_cash(self) -> None:
-        for data, position, close in self._marks():
+        self._look()
+        if self._ahead:
+            return
+        for held in self._held:
+            position = held.position
             if position.size:
-                price = close[0]
-                scheme = self.getcommissioninfo(data)
-                if not is_plain(scheme):
-                    self.cash += scheme.cashadjust(position.size, position.adjbase, price)
+                price = held.close[0]
+                self.cash += held.scheme.cashadjust(position.size, position.adjbase, price)
                 position.adjbase = price
 
     # -- value --------------------------------------------------------------------------------------------------------
 
-    def _marks(self) -> list[tuple[Any, Any, Any]]:
-        """What contributes to the value, in the order in which backtrader adds it up.
+    def _look(self) -> None:
+        """Find again what contributes to the value, in the order in which backtrader adds it up, after a change.
 
-        A flat position adds 0 x close, which counts only where the close is not finite, and with foreign schemes.
+        A flat position adds 0 x close, which counts only where the close is not finite, and under foreign schemes.
         """
-        if self._stale or self._touched != len(self.positions):
-            self._marked = [(d, p, d.close) for d, p in self.positions.items() if p.size or self._counts_flat(d)]
-            self._stale, self._touched = type(self) is not PanelBroker, len(self.positions)
-        return self._marked
+        unchanged = self._touched == len(self.positions) and self.comminfo == self._schemes
+        if not self._stale and unchanged and (self._ahead is None or self._ahead.holds):
+            return
+        if self.comminfo != self._schemes:
+            self._touched, self._flat = 0, set()
+        self._flat.update(data for data in islice(self.positions, self._touched, None) if self._counts_flat(data))
+        self._stale, self._touched, self._schemes = type(self) is not PanelBroker, len(self.positions), {**self.comminfo}
+        self._held = [
+            Held(data, position, data.close, self.getcommissioninfo(data))
+            for data, position in self.positions.items()
+            if position.size or data in self._flat
+        ]
+        ahead = self.drives and self.p.shortcash and not self._fundhist and not self._stale and Ahead.serves(self._held)
+        self._ahead = Ahead(self._held) if ahead else None
 
     def _counts_flat(self, data: Any) -> bool:
-        if not is_plain(self.getcommissioninfo(data)) or not self._drives:
+        if not self.drives or not is_plain(self.getcommissioninfo(data)):
             return True
-        if data not in self._holes:
-            self._holes[data] = not np.isfinite(np.asarray(data.lines.close.array)).all()
-        return self._holes[data]
+        return not np.isfinite(np.asarray(data.lines.close.array)).all()
 
     def _get_value(self, datas: Any = None, lever: bool = False) -> float:
         if datas is not None or not self.p.shortcash or self._fundhist:
             return super()._get_value(datas, lever)  # type: ignore[no-any-return]
+        self._look()
         while self._cash_addition:
             added = self._cash_addition.popleft()
             self._fundshares += added / self._fundval
             self.cash += added
-        worth = paid = gain = 0.0  # bbroker.py 440-466: pos_value, pos_value_unlever, unrealized
-        for data, position, close in self._marks():
-            scheme = self.getcommissioninfo(data)
-            size, price = position.size, close[0]
-            if is_plain(scheme):
-                value = size * price
-                gained = size * (price - position.price) * scheme.p.mult
-                leverage = scheme.p.leverage
-            else:
-                value = scheme.getvaluesize(size, price)
-                gained = scheme.profitandloss(size, position.price, price)
-                leverage = scheme.get_leverage()
-            worth += value
-            gain += gained
-            if value > 0:
-                value -= gained
-                paid += value / leverage
-                paid += gained
-            else:
-                paid += value
-        self._value = self.cash + paid
+        mark = self._ahead.mark() if self._ahead else marked(self._held)
+        self._value = self.cash + mark.paid
         self._fundval = self._value / self._fundshares
-        self._valuemkt, self._valuemktlever = paid, worth
-        self._valuelever = self.cash + worth
-        self._leverage = worth / (paid or 1.0)
-        self._unrealized = gain
+        self._valuemkt, self._valuemktlever = mark.paid, mark.worth
+        self._valuelever = self.cash + mark.worth
+        self._leverage = mark.worth / (mark.paid or 1.0)
+        self._unrealized = mark.gain
         return self._valuelever if lever else self._value
 
     def get_value(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
@@ -155,25 +151,52 @@ class PanelBroker(bt.brokers.BackBroker):
     # -- orders -------------------------------------------------------------------------------------------------------
 
     def buy(self, owner: Any, data: Any, size: float, *terms: Any, **more: Any) -> Any:
-        order = None if terms else self._market(BuyOrder, owner, data, size, more)
-        return super().buy(owner, data, size, *terms, **more) if order is None else order
+        if terms or not self._is_market(more):
+            return super().buy(owner, data, size, *terms, **more)
+        return self.market(BuyOrder, owner, data, size, **more)
 
     def sell(self, owner: Any, data: Any, size: float, *terms: Any, **more: Any) -> Any:
-        order = None if terms else self._market(SellOrder, owner, data, size, more)
-        return super().sell(owner, data, size, *terms, **more) if order is None else order
+        if terms or not self._is_market(more):
+            return super().sell(owner, data, size, *terms, **more)
+        return self.market(SellOrder, owner, data, size, **more)
 
-    def _market(self, kind: type[Order], owner: Any, data: Any, size: float, more: dict[str, Any]) -> Any:
-        """Submit a market order without an expiry; None for any other."""
-        if more.get("exectype") or more.get("valid") is not None or not self._drives:
-            return None
-        terms = {name: more.get(name, default) for name, default in _TERMS.items()}
-        terms["pricelimit"] = more.get("plimit")
-        order = market_order(kind, owner, data, size, terms)
-        for name, value in more.items():
-            if name not in _NAMED:
-                order.info[name] = value
-        self._ocoize(order, more.get("oco"))
-        return self.submit(order, check=more.get("_checksubmit", True))
+    def _is_market(self, more: dict[str, Any]) -> bool:
+        return not more.get("exectype") and more.get("valid") is None and self.drives
+
+    def market(
+        self,
+        kind: type[Order],
+        owner: Any,
+        data: Any,
+        size: float,
+        price: float | None = None,
+        plimit: float | None = None,
+        exectype: int | None = None,
+        valid: None = None,
+        tradeid: int = 0,
+        oco: Any = None,
+        trailamount: float | None = None,
+        trailpercent: float | None = None,
+        parent: Any = None,
+        transmit: bool = True,
+        histnotify: bool = False,
+        _checksubmit: bool = True,
+        **info: Any,
+    ) -> Any:
+        """Submit a market order of ``kind`` without an expiry; the arguments are those of ``buy`` and ``sell``."""
+        order = market_order(
+            kind,
+            {
+                **{"owner": owner, "data": data, "size": size, "price": price, "pricelimit": plimit},
+                **{"exectype": exectype, "valid": None, "tradeid": tradeid, "oco": None, "trailamount": trailamount},
+                **{"trailpercent": trailpercent, "parent": parent, "transmit": transmit, "simulated": False},
+                "histnotify": histnotify,
+            },
+        )
+        for name, value in info.items():
+            order.info[name] = value
+        self._ocoize(order, oco)
+        return self.submit(order, check=_checksubmit)
 
     def notify(self, order: Any) -> None:
         self.notifs.append(cloned(order))
@@ -182,7 +205,7 @@ class PanelBroker(bt.brokers.BackBroker):
 
     def _try_exec(self, order: Any) -> None:
         data = order.data
-        if order.exectype == Order.Market and isinstance(data, PanelFeed) and self._drives:
+        if order.exectype == Order.Market and isinstance(data, PanelFeed) and self.drives:
             self._try_exec_market(order, data.open[0], data.high[0], data.low[0])
         else:
             super()._try_exec(order)
@@ -200,10 +223,3 @@ class PanelBroker(bt.brokers.BackBroker):
             self._stale = True
         return super()._execute(order, ago, price, cash, position, dtcoc)
 
-
-_TERMS: dict[str, Any] = {
-    **{"price": None, "exectype": None, "valid": None, "tradeid": 0, "oco": None, "trailamount": None},
-    **{"trailpercent": None, "parent": None, "transmit": True, "simulated": False, "histnotify": False},
-}
-_NAMED = frozenset(_TERMS) - {"simulated"} | {"plimit", "_checksubmit"}  # of buy and sell; others go to order.info
-_ = (fee, moment_of)

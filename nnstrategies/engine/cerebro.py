@@ -105,6 +105,9 @@ class Cerebro(bt.Cerebro):
                 own_array(line)
 
     def _unlink(self, strategies: Sequence[Any]) -> None:
-        for owner in (*self.datas, *(child for s in strategies for kind in s._lineiterators.values() for child in kind)):
+        for owner in (
+            *self.datas,
+            *(child for s in strategies for kind in s._lineiterators.values() for child in kind),
+        ):
             for line in owner.lines:
                 unlink(line)

@@ -138,5 +138,3 @@ def _fresh_line(line: LineBuffer, owner: PanelFeed) -> LineBuffer:
     own.update(line.__dict__)
     own["_owner"], own["lines"], own["bindings"], own["array"] = owner, [made], [], array.array("d")
     return made
-
-

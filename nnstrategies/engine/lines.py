@@ -138,7 +138,8 @@ class _Ragged(_Linked):
 @lru_cache(maxsize=256)
 def _linked_class(plain: type, kind: type) -> type:
     metaclass: Any = type(plain)
-    made: type = metaclass(plain.__name__, (kind, plain), {"__module__": __name__})  # writers print class names
+    made: type = metaclass(plain.__name__, (kind, plain), {"__module__": plain.__module__})  # users print class names
+    made.__qualname__ = plain.__qualname__
     return made
 
 
@@ -151,6 +152,16 @@ def link(line: LineBuffer, cursor: Cursor, positions: Positions | None) -> None:
     if positions is not None:
         own["_positions"] = positions
     line.__class__ = _linked_class(line.__class__, _Aligned if positions is None else _Ragged)
+
+
+def is_aligned(line: Any) -> bool:
+    """Whether a line follows a cursor and has a value at every moment of the run."""
+    return isinstance(line, _Aligned)
+
+
+def row_of(line: Any) -> int:
+    """The cursor's row as an aligned line sees it."""
+    return line._cursor.row  # type: ignore[no-any-return]
 
 
 def unlink(line: LineBuffer) -> None:

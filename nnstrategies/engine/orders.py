@@ -19,13 +19,11 @@ from nnstrategies.engine.lines import moment_of
 _NEW = object.__new__
 
 
-def market_order(kind: type[Order], owner: Any, data: Any, size: float, terms: dict[str, Any]) -> Any:
-    """A market order of ``kind`` without an expiry, as ``kind(...)`` makes it.
-
-    terms: the remaining parameters of the order, among them price, pricelimit and exectype.
-    """
+def market_order(kind: type[Order], terms: dict[str, Any]) -> Any:
+    """A market order of ``kind`` without an expiry, as ``kind(**terms)`` makes it; ``terms`` are all its parameters."""
     params = _NEW(kind.params)
-    params.__dict__.update(terms, owner=owner, data=data, size=size)
+    params.__dict__.update(terms)
+    data, size = terms["data"], terms["size"]
     order = _NEW(kind)
     own = order.__dict__
     own.update(params=params, p=params, ref=next(OrderBase.refbasis), broker=None, info=AutoOrderedDict())
@@ -33,7 +31,7 @@ def market_order(kind: type[Order], owner: Any, data: Any, size: float, terms: d
     own.update(_plimit=terms["pricelimit"], exectype=Order.Market, _limitoffset=0.0, position=0)
     # Found in the order itself, these need no detour through OrderBase.__getattr__.
     signed = size if kind.ordtype == Order.Buy else -size
-    own.update(owner=owner, data=data, parent=terms["parent"], transmit=terms["transmit"], size=signed)
+    own.update(owner=terms["owner"], data=data, parent=terms["parent"], transmit=terms["transmit"], size=signed)
     close, moment = data.close[0], data.datetime[0]
     price, limit = terms["price"], terms["pricelimit"]
     own["created"] = _created(moment, signed, price if price or limit else close, limit, close)

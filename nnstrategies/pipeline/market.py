@@ -1,16 +1,41 @@
-"""From a config's ``data`` section to a panel, what the loading found, and the truth where the market is simulated."""
+"""From a config's ``data`` section to a panel, what the loading and the rule book found, and the simulated truth."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from nnstrategies.config import ChinaTables, FileTables, RunConfig
 from nnstrategies.feeds.checks import LoadReport
-from nnstrategies.feeds.china import load_china
+from nnstrategies.feeds.china import load_china, member_spans, survivorship
 from nnstrategies.feeds.files import load_files
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.feeds.truth import Truth
-from nnstrategies.panel import Panel
+from nnstrategies.market.audit import UNEXPLAINED, outside_limits, summary
+from nnstrategies.market.book import Book, MarketEvent, sureness
+from nnstrategies.market.read import read_book, read_events
+from nnstrategies.panel import PRICE_FIELDS, Panel
+
+_LIMITS = ("limit_up", "limit_down")
+_SHOWN = 20  # unexplained rows on the console; all of them go into the file
+
+
+@dataclass(frozen=True)
+class RuleCheck:
+    """A panel held against a rule book.
+
+    outside: rows that trade outside the plain limits, by cause. lines: what the audit says in full; brief: the same
+    for a console. entries, days: of the book's entries in force and of its single days that apply to the panel, those
+    that are not official, a line each.
+    """
+
+    book: Book
+    outside: pd.DataFrame
+    lines: list[str]
+    brief: list[str]
+    entries: list[str]
+    days: list[str]
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,8 @@ def load_market(config: RunConfig) -> Market:
         benchmark=data.benchmark,
         membership=data.membership,
         actions=data.actions,
+        listings=data.listings,
+        delistings=data.delistings,
         fundamentals=data.fundamentals,
         strict=data.strict,
         name=config.name,
@@ -55,3 +82,50 @@ def _survivorship(report: LoadReport) -> tuple[str, ...]:
     """What the loading found about stocks that are missing because they did not survive."""
     found = [problem for problem in report.cautions if problem.kind.startswith("survivorship")]
     return tuple(f"{p.kind[0].upper()}{p.kind[1:]}: {p.count:,} (first: {p.example})." for p in found)
+
+
+def members_without_prices(config: RunConfig, panel: Panel) -> pd.DataFrame | None:
+    """The index members of each session that have no prices; None where the source does not know its members."""
+    data = config.data
+    if not isinstance(data, ChinaTables):
+        return None
+    return survivorship(member_spans(data.folder, data.start, data.end, data.index), panel)
+
+
+def check_rules(panel: Panel, market: str) -> RuleCheck:
+    """Hold a panel against a rule book (a name or a file).
+
+    Raises DataError for a symbol of no board, ConfigError for sessions before the book begins.
+    """
+    book, events = read_book(market), read_events(market)
+    outside = outside_limits(panel, book, events)
+    outside = outside.astype({name: panel[name].dtype for name in PRICE_FIELDS})  # float32 prints as it came
+    lines = _limits_of_the_data(book, panel) if book.limits_from == "panel" else []
+    if not lines or _has_limits(panel):
+        lines += summary(outside)
+    hidden = max(int((outside["cause"] == UNEXPLAINED).sum()) - _SHOWN, 0)  # they are the audit's last lines
+    brief = [*lines[: len(lines) - hidden], f"    and {hidden:,} more"] if hidden else lines
+    first, last = panel.sessions[0].item(), panel.sessions[-1].item()
+    return RuleCheck(book, outside, lines, brief, sureness(book, first, last), _unsure_days(events, panel))
+
+
+def _has_limits(panel: Panel) -> bool:
+    return any(name in panel for name in _LIMITS)
+
+
+def _limits_of_the_data(book: Book, panel: Panel) -> list[str]:
+    own = f"the rule book {book.name} has no price limits of its own"
+    if _has_limits(panel):
+        return [f"{own}: those of the data count, {' and '.join(name for name in _LIMITS if name in panel)}"]
+    return [f"{own}, and the data have none: nothing to check"]
+
+
+def _unsure_days(events: tuple[MarketEvent, ...], panel: Panel) -> list[str]:
+    """A line for each event of the panel's symbols within its span that is not official."""
+    first, last, known = panel.sessions[0].item(), panel.sessions[-1].item(), set(panel.symbols)
+    return [
+        f"event {event.kind}, {event.symbol}, {event.day}..{event.until or event.day}: {event.sure}: {event.source}"
+        for event in events
+        if event.sure != "official" and event.symbol in known
+        if first <= (event.until or event.day) and event.day <= last
+    ]
