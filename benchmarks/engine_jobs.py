@@ -89,9 +89,9 @@ def finish(cerebro: Any, strategy: Any, **settings: Any) -> dict[str, float]:
 
 def panel_of(market: Market) -> Any:
     """The market as a Panel over the same arrays."""
-    from nnstrategies.panel import Panel, Status
-
     import numpy as np
+
+    from nnstrategies.panel import Panel, Status
 
     shape = market.fields["close"].shape
     fields = {name: values.T for name, values in market.fields.items()}
@@ -119,11 +119,42 @@ def engine_job(stdstats: bool) -> Callable[[], Job]:
     return prepare
 
 
+def arrays_job() -> Job:
+    """Our engine with arrays in and one batch of targets out."""
+    import backtrader as bt
+    import numpy as np
+
+    from nnstrategies.engine import Cerebro, Cross, add_panel
+
+    class ArrayTop(monthly_top(bt)):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.cross = Cross(self)
+
+        def next(self) -> None:
+            month = self.datetime.date(0).month
+            if month == self.month:
+                return
+            self.month = month
+            best = np.argsort(-self.cross["score"], kind="stable")[: self.p.top]
+            targets = np.zeros(self.cross.N)
+            targets[best] = self.p.share / len(best)
+            self.cross.rebalance(targets)
+
+    def run(market: Market) -> dict[str, float]:
+        cerebro = Cerebro(stdstats=False)
+        add_panel(cerebro, panel_of(market), fields=("score",))
+        return finish(cerebro, ArrayTop)
+
+    return run
+
+
 def prepared() -> dict[str, Callable[[], Job]]:
     """Every job by name; calling one imports what it needs."""
     import engine_peers
 
     return {
+        "engine, arrays": arrays_job,
         "engine": engine_job(False),
         "engine, stdstats": engine_job(True),
         "backtrader": backtrader_job(False),

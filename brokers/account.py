@@ -231,7 +231,7 @@ class Account:
     def _buyable(self, column: int, wanted: int) -> tuple[int, str, str]:
         rule = self.rules.order_size(self.t, column)
         steps = legal_buy(wanted, rule)
-        if steps == wanted:
+        if steps == wanted > 0:
             return steps, "", ""
         return steps, "lot rounding", self._lots(column, wanted, rule.buy_minimum, rule.buy_step)
 
@@ -241,7 +241,7 @@ class Account:
             return 0, "not held", "short sales are not offered"
         rule = self.rules.order_size(self.t, column)
         steps = legal_sale(wanted, sellable, rule)
-        if steps == wanted:
+        if steps == wanted > 0:
             return steps, "", ""
         if wanted > held:
             return steps, "not held", self._of(column, wanted, f"{held / self._scales[column]:.6g} held")
@@ -268,17 +268,28 @@ class Account:
         return int(self._participation * volume * self._scales[column]) if volume > 0 else 0
 
     def _affordable(self, column: int, steps: int, price: float, slips: bool, maker: bool) -> int:
-        """The largest legal size not above ``steps`` that cash pays for, fees included."""
-        rule, cash = self.rules.order_size(self.t, column), self.ledger.cash
-        while steps:
-            fill = self._price(column, True, steps, price, slips)
-            amount, fees = self._cost(column, True, steps, fill, maker)
-            excess = amount + sum(fees.values()) - cash
-            if excess <= 0:
-                return steps
-            per_step = fill * self._money / self._scales[column]
-            steps = legal_buy(min(steps - 1, steps - int(excess / (per_step * 1.01))), rule)
-        return 0
+        """The largest legal size not above ``steps`` that cash pays for, fees included; a larger one costs no less."""
+        cash, due = self.ledger.cash, self._due(column, steps, price, slips, maker)
+        if due <= cash:
+            return steps
+        rule = self.rules.order_size(self.t, column)
+        least, step = rule.buy_minimum, rule.buy_step
+        low, high = -1, (steps - least) // step  # sizes least + k x step: k = low can be paid, k = high cannot
+        probe, guesses = (steps * cash // due - least) // step, 2  # in proportion, then the one beside it
+        while high - low > 1:
+            probe = min(max(probe, low + 1), high - 1) if guesses else (low + high) // 2
+            guesses = max(guesses - 1, 0)
+            if self._due(column, least + probe * step, price, slips, maker) <= cash:
+                low, probe = probe, probe + 1
+            else:
+                high, probe = probe, probe - 1
+        return least + low * step if low >= 0 else 0
+
+    def _due(self, column: int, steps: int, price: float, slips: bool, maker: bool) -> int:
+        """What a purchase takes in all, in minor units."""
+        fill = self._price(column, True, steps, price, slips)
+        amount, fees = self._cost(column, True, steps, fill, maker)
+        return amount + sum(fees.values())
 
     def _book(self, column: int, buy: bool, steps: int, price: float, slips: bool, maker: bool) -> Outcome:
         fill = self._price(column, buy, steps, price, slips)

@@ -63,6 +63,10 @@ class Liquidity:
         if len(close) < 3:
             return np.full(panel.N, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
-            returns = close[1:] / close[:-1] - 1.0
-            spread: FloatArray = returns.std(axis=0, ddof=1)
+            returns = close[1:] / close[:-1] - 1.0  # [L, N], NaN before a listing
+            known = np.isfinite(returns)
+            count = known.sum(axis=0)
+            mean = np.where(known, returns, 0.0).sum(axis=0) / count
+            squares = np.where(known, (returns - mean) ** 2, 0.0).sum(axis=0)
+            spread: FloatArray = np.sqrt(squares / np.where(count > 1, count - 1, np.nan))
         return spread

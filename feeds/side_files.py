@@ -6,6 +6,7 @@ knew. Errors name the file, the column and the row.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from nnstrategies.errors import DataError
@@ -140,7 +141,7 @@ def _refuse_repeated(table: pd.DataFrame, columns: list[str], day: str, path: Pa
 def _check_actions(numbers: pd.DataFrame, path: PathLike) -> None:
     def values(name: str, empty: float = 0.0) -> FloatArray:
         given = numbers[name].fillna(empty) if name in numbers.columns else pd.Series(empty, index=numbers.index)
-        return given.to_numpy()
+        return np.asarray(given, dtype=np.float64)
 
     cash, ratio, bonus = values("cash"), values("ratio", 1.0), values("bonus")
     rights, price = values("rights"), values("rights_price")

@@ -1,40 +1,70 @@
-"""Orders that limits, suspensions, volume or blocked sales kept from filling: when they were made up for, and at what cost."""
+"""Orders that limits, suspensions, volume or blocked sales kept from filling: when they filled, and what it cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from nnstrategies.brokers.actions import actions_by_row
 from nnstrategies.brokers.journal import FillRow, Journal, RefusalRow
 from nnstrategies.panel import Panel
 from nnstrategies.strategies.base import Decision
 
 _BLOCKING = frozenset({"limit-up", "limit-down", "suspended", "no price", "T+1", "participation cap", "cash short"})
+_Splits = dict[int, list[tuple[int, float]]]  # column -> (row of the ex-date, shares after per share before)
+
+
+@dataclass
+class _Blocked:
+    """A refusal of ``size`` shares, and what later fills made up for: (fill, shares), all in shares of its session."""
+
+    refusal: RefusalRow
+    until: int  # row of the next rebalance's decision, or of the run's end
+    size: float
+    parts: list[tuple[FillRow, float]] = field(default_factory=list)
+
+    @property
+    def left(self) -> float:
+        return self.size - sum(shares for _, shares in self.parts)
 
 
 def blocked(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> pd.DataFrame:
     """One row per blocked order: date (of the decision), symbol, side, reason, blocked_on, blocked_price, repaired_on,
     repaired_price, size (shares) and cost (currency, positive = lost by waiting).
 
-    The cost of an order that was made up for is the move from the price it was refused at to the one it got later,
-    dividends and splits taken out; of any other the move to the close of the next rebalance's decision, or of the run.
-    A purchase cut for want of cash counts where a sale was refused on the same session.
+    Later fills of the same side, until the next rebalance, make up for it, the earliest refusal first. Their cost is
+    the move from the price refused at to theirs, dividends and splits taken out; that of the rest the move to the
+    close of the next rebalance's decision, or of the run. Suspended stocks count at their last traded close. A refusal
+    of an order that tries again is part of the first one. A purchase cut for want of cash counts where a sale was
+    refused on the same session.
     """
     rebalances = np.array([decision.t for decision in decisions], dtype=np.int64)
     last = journal.account[-1].row if journal.account else 0
-    repairs: dict[tuple[int, str], list[FillRow]] = {}
+    splits = _splits(panel) if journal.refusals else {}
+    fills: dict[tuple[int, str], list[FillRow]] = {}
     for fill in journal.fills:
-        if fill.reason == "repair":
-            repairs.setdefault((fill.column, fill.side), []).append(fill)
-    rows = []
+        fills.setdefault((fill.column, fill.side), []).append(fill)
+    found: list[_Blocked] = []
+    waiting: dict[tuple[int, str], list[_Blocked]] = {}
     for refusal in _first_refusals(journal):
+        key = refusal.column, refusal.side
         after = rebalances[rebalances >= refusal.row]
         until = int(after[0]) if len(after) else last
-        found = [f for f in repairs.get((refusal.column, refusal.side), ()) if refusal.row < f.row <= until]
-        rows.append(_entry(refusal, found, until, panel))
-    return _table(rows, panel)
+        earlier = [entry for entry in waiting.get(key, ()) if entry.until == until]
+        _make_up(earlier, fills.get(key, ()), refusal.row, splits)
+        open_ = [entry for entry in earlier if entry.left > 1e-9 * entry.size]
+        if any(entry.refusal.why == refusal.why for entry in open_):
+            continue  # the same order, tried again
+        size = refusal.size - sum(entry.left * _ratio(splits, entry.refusal, refusal.row) for entry in open_)
+        if size > 1e-9 * refusal.size:
+            found.append(_Blocked(refusal, until, size))
+            waiting[key] = [*earlier, found[-1]]
+    for key, entries in waiting.items():
+        _make_up(entries, fills.get(key, ()), last, splits)
+    return _table([_entry(entry, panel) for entry in found], panel)
 
 
 def _first_refusals(journal: Journal) -> list[RefusalRow]:
@@ -48,20 +78,58 @@ def _first_refusals(journal: Journal) -> list[RefusalRow]:
     ]
 
 
-def _entry(refusal: RefusalRow, repairs: list[FillRow], until: int, panel: Panel) -> tuple[object, ...]:
-    t, column = refusal.row, refusal.column
-    then = refusal.price if np.isfinite(refusal.price) else float(panel["close"][t, column])
-    made_up = min(sum(fill.size for fill in repairs), refusal.size)
+def _make_up(entries: Sequence[_Blocked], fills: Sequence[FillRow], upto: int, splits: _Splits) -> None:
+    """Deal the fills up to row ``upto`` out to the refusals before them, the earliest first."""
+    for entry in entries:
+        entry.parts.clear()
+    for fill in fills:
+        if fill.row > upto:
+            break
+        left = fill.size
+        for entry in entries:
+            if left > 0 and entry.refusal.row < fill.row <= entry.until and entry.left > 0:
+                ratio = _ratio(splits, entry.refusal, fill.row)
+                shares = min(entry.left, left / ratio)
+                entry.parts.append((fill, shares))
+                left -= shares * ratio
+
+
+def _splits(panel: Panel) -> _Splits:
+    found: _Splits = {}
+    for row, actions in actions_by_row(panel).items():
+        for action in actions:
+            if action.ratio != 1.0:
+                found.setdefault(action.column, []).append((row, action.ratio))
+    return found
+
+
+def _ratio(splits: _Splits, refusal: RefusalRow, row: int) -> float:
+    """Shares of session ``row`` that one share of the refusal's session has become."""
+    return float(np.prod([ratio for at, ratio in splits.get(refusal.column, ()) if refusal.row < at <= row]))
+
+
+def _entry(entry: _Blocked, panel: Panel) -> tuple[object, ...]:
+    refusal, t, column = entry.refusal, entry.refusal.row, entry.refusal.column
+    then = refusal.price if np.isfinite(refusal.price) else _close(panel, t, t, column)
+    made_up = sum(shares for _, shares in entry.parts)
     sign = 1.0 if refusal.side == "buy" else -1.0
     price, cost = float("nan"), 0.0
-    if repairs:
-        price = sum(f.size * f.price * _grown(panel, t, f.row, column) for f in repairs) / sum(f.size for f in repairs)
+    if entry.parts:
+        worth = [shares * fill.price * _grown(panel, t, fill.row, column) for fill, shares in entry.parts]
+        price = sum(worth) / made_up
         cost = sign * (price - then) * made_up
-    close = float(panel["close"][until, column]) * _grown(panel, t, until, column)
+    close = _close(panel, entry.until, t, column)
     if np.isfinite(close) and np.isfinite(then):
-        cost += sign * (close - then) * (refusal.size - made_up)
-    done = repairs[-1].row if repairs else -1
-    return t - 1, column, refusal.side, refusal.reason, t, then, done, price, refusal.size, cost
+        cost += sign * (close - then) * max(entry.left, 0.0)
+    done = entry.parts[-1][0].row if entry.parts else -1
+    return t - 1, column, refusal.side, refusal.reason, t, then, done, price, entry.size, cost
+
+
+def _close(panel: Panel, at: int, before: int, column: int) -> float:
+    """The last traded close up to row ``at``, in shares of row ``before``; NaN where there is none."""
+    close = panel["close"][: at + 1, column]
+    traded = np.flatnonzero(panel.trading[: at + 1, column] & np.isfinite(close))
+    return float(close[traded[-1]]) * _grown(panel, before, int(traded[-1]), column) if len(traded) else float("nan")
 
 
 def _grown(panel: Panel, before: int, after: int, column: int) -> float:
@@ -74,7 +142,7 @@ def _grown(panel: Panel, before: int, after: int, column: int) -> float:
 
 def _table(rows: list[tuple[object, ...]], panel: Panel) -> pd.DataFrame:
     names = ("decided", "column", "side", "reason", "blocked", "price", "done", "repaired_price", "size", "cost")
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in names}
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     days = panel.sessions.astype("datetime64[s]")
 
     def dates(name: str) -> object:

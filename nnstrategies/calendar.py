@@ -87,3 +87,11 @@ class Calendar:
         first = np.zeros(len(self), dtype=bool)
         first[1:] = self.months[1:] != self.months[:-1]
         return first
+
+    @cached_property
+    def is_first_of_week(self) -> BoolArray:
+        """[T] the same for weeks, Monday to Sunday."""
+        weeks = (self.sessions.astype(np.int64) + 3) // 7
+        first = np.zeros(len(self), dtype=bool)
+        first[1:] = weeks[1:] != weeks[:-1]
+        return first

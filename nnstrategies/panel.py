@@ -37,8 +37,10 @@ class Panel:
     series: name -> [T] float64, one value a session (``benchmark`` is an index close), known at that session's close.
     events: name -> table with a ``known_at`` date (and usually ``symbol``); a row counts from the first session on or
         after ``known_at``. ``membership`` has columns symbol, known_at, member (bool); ``actions`` symbol, known_at,
-        ex_date, cash (per share held before), ratio (shares after per share before); ``fundamentals`` has symbol,
-        known_at, period_end and one column per item.
+        ex_date, cash (per share held before), ratio (shares after per share before), and optionally bonus (the taxed
+        part of ratio - 1), rights and rights_price; ``listings`` symbol, known_at, listed, optionally issue_price;
+        ``delistings`` symbol, known_at, last_day, kind, price; ``adjusted_prices`` symbol, known_at: stocks without
+        raw prices; ``fundamentals`` has symbol, known_at, period_end and one column per item.
 
     Row t holds what was known at the close of session t. Nothing here looks ahead: cut with ``upto``.
     """

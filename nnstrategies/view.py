@@ -98,10 +98,7 @@ class View:
     @property
     def is_first_of_week(self) -> bool:
         """True at the first session of a week (Monday to Sunday)."""
-        if self.t == 0:
-            return False
-        weeks = (self._panel.sessions[self.t - 1 : self.t + 1].astype(np.int64) + 3) // 7
-        return bool(weeks[1] != weeks[0])
+        return bool(self._panel.calendar.is_first_of_week[self.t])
 
     # -- the market -----------------------------------------------------------------------------------------------
 

@@ -72,11 +72,12 @@ class Side:
 
 @dataclass(frozen=True)
 class Recording:
-    """All facts of a run, the path that ran it and why it was not the fast one."""
+    """All facts of a run, the path that ran it and why it was not the fast one, the text of the error that ended it."""
 
     facts: dict[str, Any]
     path: str | None
     reason: str | None
+    text: str
 
 
 class Recorder:
@@ -166,17 +167,17 @@ def record(case: Case, side: Side, listen: str = "everything") -> Recording:
             cerebro.addstrategy(recorder.recorded(strategy), **settings)
     case.equip(cerebro, recorder)
     runs: list[Any] = []
-    error = None
+    error, text = None, ""
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):
             for _ in range(case.runs):
                 runs.append(_after(recorder, cerebro, cerebro.run()))
     except Exception as caught:
-        error = {"type": type(caught).__name__, "text": str(caught)}
+        error, text = type(caught).__name__, str(caught)
     outputs = [out.getvalue().splitlines() for out in (*recorder.outputs, printed)]
     facts = {"error": error, "events": recorder.events, "runs": runs, "outputs": outputs}
-    return Recording(facts, getattr(cerebro, "path", None), getattr(cerebro, "path_reason", None))
+    return Recording(facts, getattr(cerebro, "path", None), getattr(cerebro, "path_reason", None), text)
 
 
 def _after(recorder: Recorder, cerebro: bt.Cerebro, results: Iterable[Any]) -> dict[str, Any]:
@@ -193,7 +194,7 @@ def _after(recorder: Recorder, cerebro: bt.Cerebro, results: Iterable[Any]) -> d
         "positions": [canon.position(broker.positions.get(data)) for data in cerebro.datas],
         "credit": [canon(broker.d_credit.get(data, 0.0)) for data in cerebro.datas],
         "next ref": canon(next(OrderBase.refbasis) - canon.orders),
-        "datas": [{"name": data._name, "len": len(data), "buflen": data.buflen()} for data in cerebro.datas],
+        "datas": [recorder.newest(data) | {"name": data._name, "buflen": data.buflen()} for data in cerebro.datas],
     }
 
 
@@ -229,6 +230,8 @@ def whole(canon: Canon, lines: Any) -> dict[str, Any]:
     for name, line in zip(names, every, strict=True):
         kept = line.getzero(0, length) if line.mode == line.UnBounded else list(line.array)
         found[str(name)] = canon(np.array(kept, dtype=np.float64))
+        if line.mode == line.UnBounded:
+            found[f"{name} plotted"] = canon(np.array(line.plotrange(0, length), dtype=np.float64)) == found[str(name)]
     kind = re.sub(r"_\d+$", "", type(lines).__name__)  # backtrader numbers the couplers it makes
     return {"class": kind, "len": length, "lines": found}
 

@@ -177,6 +177,8 @@ def hole_cases() -> list[Case]:
     bars = with_holes(WALKS, {name: [(14, 0)] for name in ("open", "high", "low", "close")})
     return [
         one("NaN close of a share that is held", trade.Holding, panel=closes, equip=add_all_observers),
+        one("NaN close of a share merely asked about", trade.Targets, panel=RAGGED),
+        one("NaN close, seen by every observer", trade.Targets, panel=closes, equip=add_all_observers),
         one("NaN bar at which a limit is due", trade.Expiring, panel=bars),
         one("NaN high and low", trade.Holding, panel=with_holes(WALKS, {"high": [(9, 0)], "low": [(9, 0)]})),
         one("NaN score", trade.TopScores, panel=with_holes(WALKS, {"score": [(9, 0), (14, 1), (14, 0)]})),

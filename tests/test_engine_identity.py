@@ -6,18 +6,23 @@ The quick tier takes about half a minute; ``NNSTRATEGIES_IDENTITY=full`` adds ev
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Iterator
 
+import backtrader as bt
 import pytest
-from engine_cases import SLIPPAGE, TRADING
+from engine_cases import SLIPPAGE, TRADING, WALKS, calls, one
+from engine_extras import add_frame
 from engine_mutants import MUTANTS, Mutant
-from engine_recorder import Case, Recording, Side, differences, record
+from engine_odd_cases import CHAINED, ODD
+from engine_panels import frame
+from engine_recorder import Case, Recording, Side, differences, leave, record
 from engine_run_cases import FALLBACKS, RUNS
 from engine_sides import ENGINE, MIXED, STOCK
 
 FULL = os.environ.get("NNSTRATEGIES_IDENTITY") == "full"
-CASES = [*TRADING, *(SLIPPAGE if FULL else SLIPPAGE[2::7]), *RUNS, *FALLBACKS]
+CASES = [*TRADING, *(SLIPPAGE if FULL else SLIPPAGE[2::7]), *RUNS, *ODD, *FALLBACKS, CHAINED]
 BY_NAME = {case.name: case for case in [*CASES, *SLIPPAGE]}
 QUICK_MIXED = (
     "every order type: plain",
@@ -39,7 +44,7 @@ def _rare_collections() -> Iterator[None]:
 
 def assert_identical(case: Case, side: Side, listen: str) -> Recording:
     expected, found = record(case, STOCK, listen), record(case, side, listen)
-    assert (expected.facts["error"] or {}).get("type") == case.error, expected.facts["error"]
+    assert expected.facts["error"] == case.error, expected.text
     assert not differences(expected.facts, found.facts), "\n".join(differences(expected.facts, found.facts))
     return found
 
@@ -60,6 +65,45 @@ def test_the_engine_runs_a_case_as_backtrader_does(case: Case) -> None:
 @pytest.mark.parametrize("name", BY_NAME if FULL else QUICK_MIXED)
 def test_each_piece_of_the_engine_is_exact_without_the_others(name: str, side: Side) -> None:
     assert_identical(BY_NAME[name], side, "everything")
+
+
+class Peeking(bt.Strategy):
+    """Reads ``ago`` bars back on its first bar, of its last feed."""
+
+    params = (("ago", 0),)
+
+    def prenext(self) -> None:
+        self.seen = [self.datas[-1].close[self.p.ago]]
+
+    next = prenext
+
+
+@pytest.mark.parametrize("ago", [0, -1])
+def test_a_bar_before_the_first_is_an_error_where_backtrader_gives_the_last_of_all(ago: int) -> None:
+    late = {0: calls(lambda cerebro: add_frame(cerebro, frame(WALKS, "S1")[20:], "late"))}
+    case = one("peeking", Peeking, {"ago": ago}, equip=late.get(ago, leave))
+    expected, found = record(case, STOCK, "nothing"), record(case, ENGINE, "nothing")
+    assert not expected.facts["error"]
+    assert found.facts["error"] == "DataError"
+    assert "a bar before its first one was asked for" in found.text
+
+
+def test_writing_to_a_panels_line_is_an_error_and_leaves_the_panel_alone() -> None:
+    class Writing(bt.Strategy):
+        def next(self) -> None:
+            self.data.close[0] = 1.0
+
+    before = WALKS.fingerprint
+    found = record(one("writing", Writing), ENGINE, "nothing")
+    assert found.facts["error"] == "DataError"
+    assert WALKS.fingerprint == before
+
+
+@pytest.mark.parametrize("case", [FALLBACKS[0], FALLBACKS[10]], ids=str)
+def test_a_run_on_backtraders_path_says_so_once(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "nnstrategies"):
+        reason = record(case, ENGINE, "nothing").reason
+    assert [line.getMessage() for line in caplog.records] == [f"backtrader's own loop runs: {reason}"]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from nnstrategies.brokers.actions import delistings_by_row
 from nnstrategies.errors import DataError, MissingTableError
 from nnstrategies.feeds.checks import LoadReport
-from nnstrategies.feeds.china import load_china, members_by_date
+from nnstrategies.feeds.china import load_china, member_spans, survivorship
+from nnstrategies.feeds.table import panel_from_table
+from nnstrategies.market.audit import outside_limits
+from nnstrategies.market.read import read_book, read_events
+from nnstrategies.market.rules import MarketRules
 from nnstrategies.panel import Panel, Status
 
 Loaded = tuple[Panel, LoadReport]
@@ -35,11 +43,53 @@ def test_298_of_300_members_are_priced_in_june_2022(shared_data: Path) -> None:
 
 
 def test_members_are_300_on_change_days_because_a_span_ends_the_day_after_membership(shared_data: Path) -> None:
-    spans = pd.read_parquet(shared_data / "cn_membership.parquet")
+    spans = member_spans(shared_data, "2010-01-01", "2023-12-29")
     days = np.array(["2013-12-16", "2017-06-12", "2022-06-10"], dtype="datetime64[D]")
-    assert members_by_date(spans, days).tolist() == [300 + 1, 300, 300]  # 301 at times in the source itself
+    bars = pd.DataFrame({"date": days, "symbol": "A", "volume": 1.0})
+    bars = bars.assign(**dict.fromkeys(("open", "high", "low", "close"), 1.0))
+    panel, _ = panel_from_table(bars, calendar=None, name="x")
+    assert survivorship(spans, panel)["members"].tolist() == [300 + 1, 300, 300]  # 301 at times in the source itself
     later = spans.assign(end=spans["end"] + pd.Timedelta("1D"))
-    assert (members_by_date(later, days) > 310).all()
+    assert (survivorship(later, panel)["members"] > 310).all()
+
+
+def test_survivorship_counts_what_the_report_says_and_names_the_symbols(shared_data: Path, loaded: Loaded) -> None:
+    panel, report = loaded
+    table = survivorship(member_spans(shared_data, "2014-01-01", "2017-12-31"), panel)
+    assert table["date"].to_numpy().astype("datetime64[D]").tolist() == panel.sessions.tolist()
+    first = table.iloc[0]
+    assert (first["members"], first["without_prices"]) == (301, 5)
+    assert len(first["symbols"].split()) == 5
+    assert not set(first["symbols"].split()) & set(panel.symbols)
+    assert (table["members"] - table["without_prices"]).tolist() == panel.members.sum(axis=1).tolist()
+    assert f"{panel.sessions[0]} 5, " in _line(report, "sessions with members without prices")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(-3, 9), st.integers(-3, 12)), max_size=8),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_survivorship_is_what_it_says_cell_by_cell(found: list[tuple[str, int, int]], starts: int, length: int) -> None:
+    """A always trades, B on sessions starts..starts + length, C and D never; an end beyond the panel is left open."""
+    days = np.arange("2020-01-06", "2020-01-14", dtype="datetime64[D]")
+    rows = [("A", day) for day in days] + [("B", day) for day in days[starts : starts + length + 1]]
+    bars = pd.DataFrame(rows, columns=["symbol", "date"]).assign(volume=1.0, adj_factor=1.0, paused=False)
+    bars = bars.assign(**dict.fromkeys(("open", "high", "low", "close"), 1.0))
+    spans = pd.DataFrame(
+        [(s, days[0] + a, np.datetime64("NaT") if b > 10 else days[0] + b) for s, a, b in found if a < b],
+        columns=["symbol", "start", "end"],
+    ).astype({"symbol": object, "start": "datetime64[s]", "end": "datetime64[s]"})
+    joins = spans.assign(known_at=spans["start"], member=True)[["symbol", "known_at", "member"]]
+    priced = joins[joins["symbol"].isin(["A", "B"])].assign(known_at=pd.Timestamp("2019-01-01"))
+    panel, _ = panel_from_table(bars, calendar=None, name="x", events={"membership": priced})
+    table = survivorship(spans, panel)
+    for t, day in enumerate(panel.sessions):
+        inside = {s for s, a, b in found if a < b and days[0] + a <= day and (b > 10 or day < days[0] + b)}
+        absent = {s for s in inside if s in "CD" or (s == "B" and not starts <= t <= starts + length)}
+        row = table.iloc[t]
+        assert (row["members"], row["without_prices"]) == (len(inside), len(absent))
+        assert row["symbols"].split() == sorted(absent)
 
 
 def test_delisted_companies_are_members_while_they_lasted(loaded: Loaded) -> None:
@@ -59,6 +109,48 @@ def test_stocks_cut_off_by_the_end_of_the_delisted_table_are_counted_only_where_
     assert "2020-08-24: shown as delisted from then on" in _line(report, "stop with the table cn_delisted").replace(
         ")", ""
     )
+
+
+def test_limits_of_adjusted_prices_are_the_estimates_of_the_panel(shared_data: Path, loaded: Loaded) -> None:
+    panel, _ = loaded
+    table = panel.events("adjusted_prices")
+    gone = pd.read_parquet(shared_data / "cn_delisted.parquet", columns=["symbol"])["symbol"].unique()
+    assert set(table["symbol"]) == set(gone) & set(panel.symbols)
+    firsts = [panel.sessions[np.argmax(panel.listed[:, panel.column(symbol)])] for symbol in table["symbol"]]
+    assert table["known_at"].to_numpy().astype("datetime64[D]").tolist() == [first.item() for first in firsts]
+    rules = MarketRules(read_book("cn_a"), panel, read_events("cn_a"))
+    column, t = panel.column("600485.SH"), panel.calendar.index("2014-06-03")
+    assert rules.estimated(t)[column]
+    assert rules.limits(t).up[column] == round(float(panel["limit_up"][t, column]) * 100)
+    causes = outside_limits(panel, rules.book, read_events("cn_a"))["cause"].tolist()
+    assert "unexplained" not in causes
+
+
+def test_exits_of_delisted_companies_are_assumed_because_no_table_tells_the_payout(
+    shared_data: Path, loaded: Loaded
+) -> None:
+    assert "delistings" not in loaded[0].event_names
+    panel, report = load_china(shared_data, "2018-01-01", "2020-12-31")
+    exits = [exit for found in delistings_by_row(panel).values() for exit in found]
+    assert {panel.symbols[exit.column] for exit in exits} == set(panel.events("adjusted_prices")["symbol"])
+    assert all(exit.assumed and exit.price > 0 for exit in exits)
+    gone = _line(report, "delisted stocks whose payout is unknown")
+    assert "leaves at the last close, marked assumed" in gone
+    cut = int(re.search(r"cn_delisted: (\d+)", _line(report, "stop with the table"))[1])
+    assert int(re.search(r"cn_delisted\): (\d+)", gone)[1]) + cut == len(exits)
+
+
+def test_unknown_special_treatment_stays_unknown(shared_data: Path) -> None:
+    panel, _ = load_china(shared_data, "2020-08-03", "2020-09-30")
+    raw = pd.read_parquet(shared_data / "cn_daily.parquet", columns=["date", "symbol", "is_st"])
+    raw = raw[raw["symbol"].isin(panel.symbols) & raw["date"].isin(panel.sessions.tolist())]
+    expected = raw.pivot(index="date", columns="symbol", values="is_st").astype(np.float32)
+    columns = [panel.column(symbol) for symbol in expected.columns]
+    trading = panel.trading[:, columns]
+    np.testing.assert_array_equal(panel["is_st"][:, columns][trading], expected.to_numpy()[trading])
+    assert 0.1 < np.isnan(expected.to_numpy()[trading]).mean() < 0.5
+    dead = [panel.column(symbol) for symbol in panel.events("adjusted_prices")["symbol"]]
+    assert np.isfinite(panel["is_st"][:, dead][panel.trading[:, dead]]).all()
 
 
 def test_closes_at_the_limit_of_delisted_companies_are_recognised(shared_data: Path, loaded: Loaded) -> None:

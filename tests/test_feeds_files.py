@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from nnstrategies.brokers.actions import Action, Delisting, actions_by_row, delistings_by_row
 from nnstrategies.errors import DataError, MissingTableError
 from nnstrategies.feeds.files import load_files
 from nnstrategies.feeds.table import panel_from_table
+from nnstrategies.market.read import read_book
+from nnstrategies.market.rules import MarketRules
 
 DAYS = pd.date_range("2020-01-06", periods=5, freq="D")
 
@@ -140,6 +144,89 @@ def test_an_action_may_leave_cash_or_ratio_empty(tmp_path: Path) -> None:
     assert np.isnan(panel.events("actions").loc[1, "ratio"])
 
 
+def test_bonus_and_rights_reach_the_event_table_and_stay_out_when_the_file_has_none(tmp_path: Path) -> None:
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    head = "symbol,ex_date,cash,ratio,bonus,rights,rights_price\n"
+    (tmp_path / "side.csv").write_text(head + "NA,2020-01-07,0.1,1.3,0.3,,\n000001,2020-01-08,,,,0.2,5.5\n")
+    table = load_files(tmp_path / "bars.csv", actions=tmp_path / "side.csv")[0].events("actions")
+    assert table.columns.tolist() == [
+        "symbol",
+        "known_at",
+        "ex_date",
+        "cash",
+        "ratio",
+        "bonus",
+        "rights",
+        "rights_price",
+    ]
+    assert (table.loc[0, "bonus"], table.loc[1, "rights"], table.loc[1, "rights_price"]) == (0.3, 0.2, 5.5)
+    (tmp_path / "side.csv").write_text("symbol,ex_date,cash,ratio\nNA,2020-01-07,0.1,1\n")
+    table = load_files(tmp_path / "bars.csv", actions=tmp_path / "side.csv")[0].events("actions")
+    assert table.columns.tolist() == ["symbol", "known_at", "ex_date", "cash", "ratio"]
+
+
+def test_the_broker_reads_what_the_files_say(tmp_path: Path) -> None:
+    """Bonus, rights, payout and an empty payout, through the panel to the broker's own readers."""
+    table = rows()
+    table[~((table["symbol"] == "NA") & (table["date"] > DAYS[3]))].to_csv(tmp_path / "bars.csv", index=False)
+    head = "symbol,ex_date,cash,ratio,bonus,rights,rights_price\n"
+    (tmp_path / "actions.csv").write_text(head + "000001,2020-01-08,0.1,1.5,0.2,0.3,4\n")
+    (tmp_path / "gone.csv").write_text("symbol,last_day,kind,price\nNA,2020-01-09,merger,9.5\n")
+    panel, _ = load_files(tmp_path, actions=tmp_path / "actions.csv", delistings=tmp_path / "gone.csv")
+    assert actions_by_row(panel) == {2: [Action(0, 0.1, 1.5, False, 0.2, 0.3, 4.0)]}
+    assert delistings_by_row(panel) == {4: [Delisting(1, 9.5, "merger", assumed=False)]}
+    (tmp_path / "gone.csv").write_text("symbol,last_day,kind\nNA,2020-01-09,delisting\n")
+    panel, _ = load_files(tmp_path, actions=tmp_path / "actions.csv", delistings=tmp_path / "gone.csv")
+    assert delistings_by_row(panel) == {4: [Delisting(1, 0.0, "delisting", assumed=False)]}
+
+
+def test_a_payout_that_is_known_later_is_booked_later(tmp_path: Path) -> None:
+    table = rows()
+    table[~((table["symbol"] == "NA") & (table["date"] > DAYS[1]))].to_csv(tmp_path / "bars.csv", index=False)
+    (tmp_path / "gone.csv").write_text("symbol,last_day,known_at,kind,price\nNA,2020-01-07,2020-01-10,delisting,1\n")
+    panel, _ = load_files(tmp_path, delistings=tmp_path / "gone.csv", name="x")
+    assert list(delistings_by_row(panel)) == [4]
+    assert panel.upto(3).events("delistings").empty
+
+
+def test_listings_tell_the_rules_the_listing_day_and_the_issue_price(tmp_path: Path) -> None:
+    table = rows().replace({"symbol": {"000001": "600000.SH", "NA": "600001.SH"}})
+    late = (table["symbol"] == "600001.SH") & (table["date"] < DAYS[2])
+    table[~late].to_csv(tmp_path / "bars.csv", index=False)
+    (tmp_path / "new.csv").write_text(
+        "symbol,listed,issue_price\n600001.SH,2020-01-08,7.5\n600000.SH,2019-12-02,\n300750.SZ,2018-06-11,25.14\n"
+    )
+    panel, report = load_files(tmp_path, listings=tmp_path / "new.csv", name="x")
+    table = panel.events("listings")
+    assert table["known_at"].tolist() == table["listed"].tolist() == [pd.Timestamp("2019-12-02"), DAYS[2]]
+    rules = MarketRules(read_book("cn_a"), panel)
+    assert [rules.listings.day(column) for column in (0, 1)] == [date(2019, 12, 2), date(2020, 1, 8)]
+    assert rules.base(2)[1] == 750
+    assert rules.limits(2).up[1] == 1080  # 7.50 and 44 %
+    assert "1 (first: 300750.SZ): dropped" in report.lines()[0]
+
+
+def test_prices_that_begin_after_the_listing_day_are_a_caution(tmp_path: Path) -> None:
+    table = rows()
+    table[~((table["symbol"] == "NA") & (table["date"] < DAYS[2]))].to_csv(tmp_path / "bars.csv", index=False)
+    (tmp_path / "new.csv").write_text("symbol,listed\nNA,2020-01-07\n000001,2001-01-02\n")
+    _, report = load_files(tmp_path, listings=tmp_path / "new.csv", name="x")
+    assert report.lines() == [
+        "x: caution: events listings: prices begin after the listing day: 1 (first: NA 2020-01-08):"
+        " kept: the rules of its first sessions are applied to the first prices there are"
+    ]
+
+
+def test_a_parquet_table_with_an_index_of_its_own_keeps_its_rows_together(tmp_path: Path) -> None:
+    rows().to_csv(tmp_path / "bars.csv", index=False)
+    table = pd.DataFrame(
+        {"symbol": ["B", "NA"], "ex_date": ["2020-01-07"] * 2, "cash": [0.5, 0.25], "ratio": [1.0, 2.0]}
+    )
+    table[table["symbol"] == "NA"].to_parquet(tmp_path / "side.parquet")  # index 1
+    found = load_files(tmp_path / "bars.csv", actions=tmp_path / "side.parquet")[0].events("actions")
+    assert found[["symbol", "cash", "ratio"]].to_numpy().tolist() == [["NA", 0.25, 2.0]]
+
+
 def test_a_csv_whose_symbols_lost_their_zeros_is_a_caution(tmp_path: Path) -> None:
     table = rows().replace({"symbol": {"000001": "1", "NA": "600000"}})
     table.to_csv(tmp_path / "bars.csv", index=False)
@@ -183,6 +270,77 @@ def test_a_csv_whose_symbols_lost_their_zeros_is_a_caution(tmp_path: Path) -> No
             "side.csv: ratio: expected .*above 0, got 0 in row",
         ),
         ("actions", "symbol,ex_date,cash,ratio\nB,2020-01-07,1,1\n", "events actions: none of its symbols has prices"),
+        ("actions", "symbol,cash,ratio\nNA,1,1\n", "side.csv: column 'ex_date' is missing"),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio\nNA,,1,1\n",
+            "ex_date: expected a date, got an empty cell for NA in row 0",
+        ),
+        (
+            "actions",
+            "symbol,ex_date,known_at,cash,ratio\nNA,2020-01-07,2020-01-08,1,1\n",
+            "known_at: expected ex_date or earlier, got a later day for NA in row 0",
+        ),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio\nNA,2020-01-07,1,1\nNA,2020-01-07,1,1\n",
+            "side.csv: NA 2020-01-07: expected one such row, got another; drop one, or add them up",
+        ),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio,bonus\nNA,2020-01-07,1,1.2,0.3\n",
+            "bonus: expected at most ratio - 1.*got 0.3 in row 0",
+        ),
+        ("actions", "symbol,ex_date,cash,ratio,bonus\nNA,2020-01-07,1,,0.3\n", "bonus: expected at most ratio - 1"),
+        ("actions", "symbol,ex_date,cash,ratio,bonus\nNA,2020-01-07,1,1,-1\n", "bonus: expected 0 or more shares"),
+        ("actions", "symbol,ex_date,cash,ratio,rights\nNA,2020-01-07,1,1,-1\n", "rights: expected 0 or more shares"),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio,rights\nNA,2020-01-07,1,1,0.3\n",
+            "rights_price: expected a price above 0 where there are rights, got 0 in row 0",
+        ),
+        (
+            "actions",
+            "symbol,ex_date,cash,ratio,rights_price\nNA,2020-01-07,1,1,5\n",
+            "rights_price: expected no price where there are no rights, got 5",
+        ),
+        ("listings", "symbol,issue_price\nNA,3\n", "side.csv: column 'listed' is missing; expected symbol, listed"),
+        ("listings", "symbol,listed\nNA,soon\n", "side.csv: listed: 'soon' is no date"),
+        ("listings", "symbol,listed\nNA,\n", "side.csv: listed: expected a date, got an empty cell for NA in row 0"),
+        ("listings", "symbol,listed,issue_price\nNA,2020-01-06,0\n", "issue_price: expected a price above 0.*got 0"),
+        (
+            "listings",
+            "symbol,listed\nNA,2019-01-07\nNA,2020-01-06\n",
+            "side.csv: NA 2020-01-06: expected one such row, got another; keep one row a symbol",
+        ),
+        (
+            "listings",
+            "symbol,listed,known_at\nNA,2020-01-06,2020-01-07\n",
+            "known_at: expected listed or earlier, got a later day",
+        ),
+        (
+            "listings",
+            "symbol,listed\nNA,2020-01-08\n",
+            "NA: listed: expected the first day of trading, got 2020-01-08, but its prices begin on 2020-01-06",
+        ),
+        ("delistings", "symbol,kind\nNA,merger\n", "side.csv: column 'last_day' is missing"),
+        ("delistings", "symbol,last_day\nNA,2020-01-10\n", "side.csv: column 'kind' is missing"),
+        (
+            "delistings",
+            "symbol,last_day,kind\nNA,2020-01-10,bankrupt\n",
+            "side.csv: kind: expected delisting or merger, got 'bankrupt' for NA",
+        ),
+        ("delistings", "symbol,last_day,kind,price\nNA,2020-01-10,merger,-1\n", "price: expected 0 or more a share"),
+        (
+            "delistings",
+            "symbol,last_day,kind\nNA,2020-01-10,merger\nNA,2020-01-10,delisting\n",
+            "side.csv: NA 2020-01-10: expected one such row, got another; keep one row a symbol",
+        ),
+        (
+            "delistings",
+            "symbol,last_day,kind\nNA,2020-01-08,merger\n",
+            "NA: last_day: expected the last day of trading, got 2020-01-08, but it trades on 2020-01-10",
+        ),
         (
             "membership",
             "symbol,start,end\n1,2020-01-06,\n",

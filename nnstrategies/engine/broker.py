@@ -14,9 +14,10 @@ import numpy as np
 from backtrader.order import BuyOrder, Order, SellOrder
 
 from nnstrategies.engine.commission import is_plain
+from nnstrategies.engine.execution import cash_after, fill
 from nnstrategies.engine.feed import PanelFeed
 from nnstrategies.engine.marking import Ahead, Held, marked
-from nnstrategies.engine.orders import cloned, market_order
+from nnstrategies.engine.orders import STOCK_KINDS, cloned, market_order
 
 
 class PanelBroker(bt.brokers.BackBroker):
@@ -67,21 +68,22 @@ class PanelBroker(bt.brokers.BackBroker):
         self.cash -= credit
 
     def _match(self) -> None:
-        pending = self.pending
+        pending, quick = self.pending, self._written_out
         pending.append(None)
         while (order := pending.popleft()) is not None:
-            if order.expire():
+            if quick and order.exectype == Order.Market and order._active:
+                self._fill_at_open(order)
+            elif order.expire():
                 self.notify(order)
                 self._ococheck(order)
                 self._bracketize(order, cancel=True)
-            elif not order.active():
-                pending.append(order)
-            else:
+                continue
+            elif order.active():
                 self._try_exec(order)
-                if order.alive():
-                    pending.append(order)
-                elif order.status == Order.Completed:
-                    self._bracketize(order)
+            if order.alive():
+                pending.append(order)
+            elif order.status == Order.Completed:
+                self._bracketize(order)
 
     def _adjust_cash(self) -> None:
         self._look()
@@ -184,24 +186,88 @@ class PanelBroker(bt.brokers.BackBroker):
         **info: Any,
     ) -> Any:
         """Submit a market order of ``kind`` without an expiry; the arguments are those of ``buy`` and ``sell``."""
+        trail = (trailamount, trailpercent)
         order = market_order(
-            kind,
-            {
-                **{"owner": owner, "data": data, "size": size, "price": price, "pricelimit": plimit},
-                **{"exectype": exectype, "valid": None, "tradeid": tradeid, "oco": None, "trailamount": trailamount},
-                **{"trailpercent": trailpercent, "parent": parent, "transmit": transmit, "simulated": False},
-                "histnotify": histnotify,
-            },
+            kind, owner, data, size, price, plimit, exectype, tradeid, *trail, parent, transmit, histnotify
         )
         for name, value in info.items():
             order.info[name] = value
         self._ocoize(order, oco)
         return self.submit(order, check=_checksubmit)
 
+    def transmit(self, order: Any, check: bool = True) -> Any:
+        if not check or not self.p.checksubmit or type(order) not in STOCK_KINDS:
+            return super().transmit(order, check)
+        order.status, order.broker, order.plen = Order.Submitted, None, len(order.data)
+        self.submitted.append(order)
+        self.orders.append(order)
+        self.notify(order)
+        return order
+
+    def _ococheck(self, order: Any) -> None:
+        """Cancel the others of the order's group; most orders are alone in theirs."""
+        group = self._ocol.pop(self._ocos.get(self._ocos[order.ref]), None)
+        if not group or group == [order.ref]:
+            return
+        for place in range(len(self.pending) - 1, -1, -1):
+            other = self.pending[place]
+            if other is not None and other.ref in group:
+                del self.pending[place]
+                other.cancel()
+                self.notify(other)
+
     def notify(self, order: Any) -> None:
         self.notifs.append(cloned(order))
 
     # -- execution ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _written_out(self) -> bool:
+        """Whether nothing asks for more than whole fills under BackBroker's own methods."""
+        return type(self) is PanelBroker and self.drives and self.p.shortcash and self.p.filler is None
+
+    def check_submitted(self) -> None:
+        """Accept what the cash allows, as bbroker.py 558-583."""
+        submitted, quick = self.submitted, self._written_out
+        if not submitted:
+            return
+        schemes = [self._simple_scheme(order) for order in submitted] if quick else []
+        if not quick or None in schemes or not all(order._active for order in submitted):  # inactive: of a bracket
+            super().check_submitted()
+            return
+        cash, held, at_open = self.cash, {}, self.p.coo
+        for scheme in schemes:
+            order = submitted.popleft()
+            data, size = order.data, order.executed.remsize
+            before = held.get(data)
+            if before is None:
+                before = self.positions[data].size
+            price = data.open[0] if at_open and order.exectype == Order.Market else order.created.price
+            cash = cash_after(cash, scheme, before, size, price)
+            held[data] = before + size
+            if cash >= 0.0:
+                self.submit_accept(order)
+                continue
+            order.margin()
+            self.notify(order)
+            self._ococheck(order)
+            self._bracketize(order, cancel=True)
+
+    def submit_accept(self, order: Any) -> None:
+        if type(order) not in STOCK_KINDS:
+            super().submit_accept(order)
+            return
+        order.pannotated, order.broker, order.plen, order.status = None, None, len(order.data), Order.Accepted
+        self.pending.append(order)
+        self.notify(order)
+
+    def _simple_scheme(self, order: Any) -> Any:
+        """The commission scheme of an order that may be written out; None for any other."""
+        data = order.data
+        if data._compensate is not None or type(order) not in STOCK_KINDS:
+            return None
+        scheme = self.getcommissioninfo(data)
+        return scheme if is_plain(scheme) else None
 
     def _try_exec(self, order: Any) -> None:
         data = order.data
@@ -209,6 +275,20 @@ class PanelBroker(bt.brokers.BackBroker):
             self._try_exec_market(order, data.open[0], data.high[0], data.low[0])
         else:
             super()._try_exec(order)
+
+    def _fill_at_open(self, order: Any) -> None:
+        """A market order, as bbroker.py 853-872; what slips or is not simple is left to the parent."""
+        data, p = order.data, self.p
+        scheme = self._simple_scheme(order)
+        if scheme is None or p.coc or p.slip_perc or p.slip_fixed or not isinstance(data, PanelFeed):
+            self._try_exec(order)
+        elif p.coo or data.datetime[0] > order.created.dt:
+            self._stale = True
+            if fill(self, order, scheme, data.open[0], None):
+                self.notify(order)
+                self._ococheck(order)
+            else:
+                super()._execute(order, 0, data.open[0])
 
     def _execute(
         self,
@@ -221,5 +301,10 @@ class PanelBroker(bt.brokers.BackBroker):
     ) -> Any:
         if ago is not None:
             self._stale = True
+        if ago == 0 and price is not None and self._written_out:
+            scheme = self._simple_scheme(order)
+            if scheme is not None and fill(self, order, scheme, price, dtcoc):
+                self.notify(order)
+                self._ococheck(order)
+                return None
         return super()._execute(order, ago, price, cash, position, dtcoc)
-

@@ -11,10 +11,11 @@ import numpy as np
 
 from nnstrategies.engine.broker import PanelBroker
 from nnstrategies.engine.cursor import Timeline
-from nnstrategies.engine.eligible import run_reason, settings_reason
+from nnstrategies.engine.eligible import overridden, run_reason, settings_reason
 from nnstrategies.engine.lines import own_array, unlink
 from nnstrategies.engine.loop import Days, compute
 from nnstrategies.engine.quiet import quiet_collector
+from nnstrategies.engine.trades import deliver
 from nnstrategies.panel import Panel
 
 _LOG = logging.getLogger("nnstrategies.engine")
@@ -94,6 +95,16 @@ class Cerebro(bt.Cerebro):
     def _runnext_old(self, runstrats: Sequence[Any]) -> None:
         self._take_parents_path(settings_reason(self))
         super()._runnext_old(runstrats)
+
+    def _brokernotify(self) -> None:
+        """A session of the broker and the news of it, to the strategies."""
+        broker = self._broker
+        own = overridden(type(broker), bt.brokers.BackBroker, ("get_notification",)) if broker else "none"
+        if own or self.p.quicknotify or not isinstance(broker, bt.brokers.BackBroker):
+            super()._brokernotify()
+            return
+        broker.next()
+        deliver(self)
 
     def _take_parents_path(self, reason: str) -> None:
         if self.path_reason != reason:

@@ -185,11 +185,11 @@ class MarketRules:
 
     def _from_book(self, t: int) -> Limits:
         base = self.base(t)
-        limits = self._plain(t, base, self.standing(t))
+        limits = self._with_estimates(t, self._plain(t, base, self.standing(t)))
         for column, exception in self._exceptions(t):
             bound = apply_bands(base[column : column + 1], np.array(exception, dtype=np.int64)[:, None])
             limits.up[column], limits.down[column] = bound.up[0], bound.down[0]
-        return self._with_estimates(t, limits)
+        return limits
 
     def _with_estimates(self, t: int, limits: Limits) -> Limits:
         estimated = self.estimated(t)

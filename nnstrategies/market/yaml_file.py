@@ -11,7 +11,10 @@ import yaml
 from nnstrategies.errors import ConfigError
 
 
-class _NoDoubles(yaml.SafeLoader):
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is six times as fast, where it is built in
+
+
+class _NoDoubles(_Loader):  # type: ignore[misc]
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:

@@ -10,18 +10,17 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from nnstrategies.errors import ConfigError, DataError, NNStrategiesError
+from nnstrategies.errors import ConfigError, DataError
 from nnstrategies.panel import Panel
-from nnstrategies.strategies.selection import cap_weights, normalise, top_n
+from nnstrategies.strategies.hooks import Hooks
+from nnstrategies.strategies.repairs import Repairs, Retry
+from nnstrategies.strategies.selection import cap_weights, top_n
 from nnstrategies.strategies.stops import StopSettings, stop_distance, volatility
 from nnstrategies.typing import BoolArray, FloatArray
 from nnstrategies.view import ScoreTable, View
 
 _ORDINAL_OF_1970 = 719163  # backtrader's dates count days from 0001-01-01
 _PERIODS = ("month", "week", "day")
-_REPAIRABLE = frozenset(
-    {"limit-up", "limit-down", "suspended", "no price", "T+1", "participation cap", "cash short"}
-)  # what another session may cure
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,7 @@ class RebalanceStrategy(bt.Strategy):
 
     def is_rebalance_day(self, view: View) -> bool:
         """Whether to decide anew at this close."""
-        if self.p.rebalance == "day":
-            return True
-        return view.is_first_of_week if self.p.rebalance == "week" else view.is_first_of_month
+        return bool(self._due[view.t])
 
     def eligible(self, view: View) -> BoolArray:
         """[N] True for what may be held: members, listed, tradable, with a score above the threshold.
@@ -118,8 +115,11 @@ class RebalanceStrategy(bt.Strategy):
         if not self._columns:
             raise DataError(f"{type(self).__name__}: no feed is named after a symbol of {panel.name}; use add_panel")
         self._entry = np.full(panel.N, np.nan)
-        self._unfinished: dict[int, tuple[float, str]] = {}  # column -> target and why it was not reached, best first
+        self._repairs, self._hooks = Repairs(), Hooks(self)
         self._protects = self.p.stop is not None or type(self).protect is not RebalanceStrategy.protect
+        own = type(self).is_rebalance_day is not RebalanceStrategy.is_rebalance_day
+        self._quiet = not own and not self._protects  # then most sessions have nothing to decide
+        self._due = _due(panel, self.p.rebalance)
 
     def _check_settings(self) -> None:
         name = type(self).__name__
@@ -144,48 +144,41 @@ class RebalanceStrategy(bt.Strategy):
 
     def next(self) -> None:
         """Stops first, then, on a rebalance day, the new targets. Not meant to be overridden."""
-        view = self._view()
+        t = self._rows[int(self.datetime[0])]
+        if self._quiet and not self._repairs and not self._due[t]:
+            return
+        view = self._view(t)
         exits = self._stopped(view) if self._protects else {}
-        if self._ask("is_rebalance_day", view):
+        if self._hooks.ask("is_rebalance_day", view):
             self._rebalance(view, exits)
             return
-        unfinished, self._unfinished = self._unfinished, {}
         for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
-            target, _ = unfinished.pop(column, (math.nan, ""))
-            reason = "repair" if target == 0 and self.p.repair else reason  # the same exit, tried again
-            self.sell(data=self._feeds[column], size=view.shares[column], target=0.0, rank=0, reason=reason)
-        if unfinished and self.p.repair:
-            self._repair(view, unfinished)
+            again = self._repairs.drop(column) and self.p.repair
+            self._sell(column, view.shares[column], 0.0, "repair" if again else reason)
+        for retry in self._repairs.retries(view):
+            if self.p.repair:
+                self._retry(retry, view)
 
-    def _repair(self, view: View, unfinished: dict[int, tuple[float, str]]) -> None:
-        """Try again what an earlier session refused; a suspended stock waits until it has traded."""
-        waiting = {column: why for column, why in unfinished.items() if view.suspended[column]}
-        open_ = {column: why for column, why in unfinished.items() if view.listed[column] and column not in waiting}
-        gaps = {column: target * view.value - view.worth[column] for column, (target, _) in open_.items()}
-        sales = [column for column, gap in gaps.items() if gap < 0]
-        for column in sales:
-            self._trade(column, -gaps[column], view, open_[column][0], 0, "repair")
-        for rank, (column, (target, why)) in enumerate(open_.items()):
-            if gaps[column] > 0 and (why != "cash short" or sales):  # without a sale there is no new cash
-                self._trade(column, gaps[column], view, target, rank, "repair")
-        self._unfinished.update(waiting)
+    def _retry(self, retry: Retry, view: View) -> None:
+        column, target = retry.column, retry.target
+        size = _whole(retry.amount / float(view.field("close")[column]))
+        if retry.sell:
+            self._sell(column, size if target else view.shares[column], target, "repair")
+        else:
+            self._buy(column, size, target, retry.rank, "repair")
 
-    def _trade(self, column: int, amount: float, view: View, target: float, rank: int, reason: str) -> None:
-        """Order the way to a target: sell where it lies below what is held, else buy for ``amount``."""
-        selling = target * view.value < view.worth[column]
-        size = _whole(amount / float(view.field("close")[column]))
-        if selling and not target:
-            size = view.shares[column]
-        order = self.sell if selling else self.buy
-        order(data=self._feeds[column], size=size, target=target, rank=rank, reason=reason)
+    def _sell(self, column: int, size: float, target: float, reason: str) -> None:
+        self.sell(data=self._feeds[column], size=size, target=target, rank=0, reason=reason)
 
-    def _view(self) -> View:
+    def _buy(self, column: int, size: float, target: float, rank: int, reason: str) -> None:
+        self.buy(data=self._feeds[column], size=size, target=target, rank=rank, reason=reason)
+
+    def _view(self, t: int) -> View:
         panel: Panel = self.p.panel
         shares, worth = np.zeros(panel.N), np.zeros(panel.N)
         for column, size in self._positions():
             shares[column] = size
             worth[column] = self.broker.getvalue([self._feeds[column]])  # its mark: the close, or what an action left
-        t = self._rows[int(self.datetime[0])]
         cash, value = float(self.broker.getcash()), float(self.broker.getvalue())
         rules = getattr(self.broker, "rules", None)  # a broker that knows no market has none
         return View(panel, t, self._table, shares, worth, cash, value, self._entry.copy(), rules)
@@ -199,7 +192,7 @@ class RebalanceStrategy(bt.Strategy):
         """Columns of held symbols that broke their level or reached their profit, with the reason."""
         if not view.held.any():
             return {}
-        levels = self._array("protect", view)
+        levels = self._hooks.array("protect", view)
         close = view.adjusted("close")
         with np.errstate(invalid="ignore"):
             below = view.held & (close < levels)
@@ -210,7 +203,7 @@ class RebalanceStrategy(bt.Strategy):
 
     def _rebalance(self, view: View, exits: dict[int, str]) -> None:
         target, reasons = self._targets(view, exits)
-        self._unfinished.clear()
+        self._repairs.clear()
         self.decisions.append(Decision(view.t, target, view.held.copy(), reasons))
         close = view.field("close").astype(np.float64)
         change = (target - view.weights) * view.value  # [N] in currency at this close
@@ -218,22 +211,22 @@ class RebalanceStrategy(bt.Strategy):
         for column in np.flatnonzero(view.held & (target < view.weights) & ~kept).tolist():
             wanted = view.shares[column] if target[column] == 0 else _whole(-change[column] / close[column])
             why = exits.get(column, "rebalance")
-            self.sell(data=self._feeds[column], size=wanted, target=target[column], rank=0, reason=why)
+            self._sell(column, wanted, target[column], why)
         for rank, column in enumerate(self._in_rank_order(view, target)):
             if change[column] > 0:
                 wanted = _whole(change[column] / close[column])
-                self.buy(data=self._feeds[column], size=wanted, target=target[column], rank=rank, reason="rebalance")
+                self._buy(column, wanted, target[column], rank, "rebalance")
 
     def _targets(self, view: View, exits: dict[int, str]) -> tuple[FloatArray, Any]:
         """Target weights [N] = exposure x weights on the selected, less what is stuck in suspended holdings."""
-        eligible = self._array("eligible", view, bool)
+        eligible = self._hooks.array("eligible", view, bool)
         eligible[list(exits)] = False
         eligible &= np.isfinite(view.field("close"))
         view.selected = eligible
         if self.p.top_n is not None and view.has_scores:
             view.selected = top_n(view.score(), eligible, self.p.top_n)
-        weights = self._weights(view)
-        exposure = self._exposure(view)
+        weights = self._hooks.weights(view)
+        exposure = self._hooks.exposure(view)
         stuck = float(view.weights[view.suspended & ~view.selected].sum())
         room = max(min(exposure * (1.0 - self.p.cash_buffer), 1.0 - stuck), 0.0)
         target = weights * room
@@ -260,72 +253,19 @@ class RebalanceStrategy(bt.Strategy):
         best_first = np.argsort(-np.nan_to_num(order[wanted], nan=-np.inf), kind="stable")
         return [int(column) for column in wanted[best_first]]
 
-    # -- asking the hooks -----------------------------------------------------------------------------------------
-
-    def _wrong(self, hook: str, view: View, what: str) -> DataError:
-        return DataError(f"{type(self).__name__}.{hook} on {view.date}: {what}")
-
-    def _ask(self, hook: str, view: View) -> Any:
-        try:
-            return getattr(self, hook)(view)
-        except NNStrategiesError:
-            raise
-        except Exception as error:
-            raise self._wrong(hook, view, f"{type(error).__name__}: {error}") from error
-
-    def _array(self, hook: str, view: View, kind: type = float) -> Any:
-        values = self._ask(hook, view)
-        try:
-            array: Any = np.array(values, dtype=kind)
-        except (TypeError, ValueError) as error:
-            raise self._wrong(hook, view, f"expected an array of {kind.__name__}: {error}") from error
-        if array.shape != (view.N,):
-            raise self._wrong(hook, view, f"expected an array of shape ({view.N},), got {array.shape}")
-        return array
-
-    def _weights(self, view: View) -> FloatArray:
-        """Weights [N] on the selected, with sum 1, or all 0."""
-        view.short_history = False
-        weights = self._array("weigh", view)
-        chosen = weights[view.selected]
-        if len(chosen) and not np.isfinite(chosen).any() and not view.short_history:
-            raise self._wrong("weigh", view, f"no finite weight for the {len(chosen)} selected; 0 for all means cash")
-        if (chosen < 0).any():
-            symbol = view.symbols[int(np.flatnonzero(view.selected & (weights < 0))[0])]
-            least = np.nanmin(chosen)
-            raise self._wrong("weigh", view, f"expected weights of 0 or more, got {least:.6g}, first at {symbol}")
-        return normalise(weights, view.selected)
-
-    def _exposure(self, view: View) -> float:
-        value = self._ask("exposure", view)
-        try:
-            share = float(value)
-        except (TypeError, ValueError):
-            share = math.nan
-        if not 0.0 <= share <= 1.0:
-            raise self._wrong("exposure", view, f"expected a number from 0 to 1, got {value}")
-        return share
-
     # -- entry prices ---------------------------------------------------------------------------------------------
 
     def _addnotification(self, order: Any, quicknotify: bool = False) -> None:
         """Keep the average entry price in adjusted terms; here, so that a user's notify_order cannot lose it."""
         column = self._columns.get(order.data)
         if column is not None and not order.alive():
-            self._keep_unfinished(column, order)
+            self._repairs.note(column, order.info)
         if column is not None and not order.p.simulated:
             for part in order.executed.iterpending():
                 self._book(column, part)
         elif column is not None and not self.broker.getposition(order.data).size:
             self._entry[column] = np.nan
         super()._addnotification(order, quicknotify=quicknotify)
-
-    def _keep_unfinished(self, column: int, order: Any) -> None:
-        """Remember a target that the session did not let it reach; a sale left for later comes back as one."""
-        target = order.info.get("target", None)
-        why = order.info.get("refusal", "") or order.info.get("shortfall", "")
-        if target is not None and why in _REPAIRABLE:
-            self._unfinished[column] = float(target), why
 
     def _book(self, column: int, part: Any) -> None:
         if part.psize == 0:
@@ -337,6 +277,13 @@ class RebalanceStrategy(bt.Strategy):
             before = part.psize - part.size
             known = self._entry[column] * before if before else 0.0
             self._entry[column] = (known + part.price * scale * part.size) / part.psize
+
+
+def _due(panel: Panel, period: str) -> BoolArray:
+    """[T] the sessions that open a new month or week: known on the day itself, unlike the last of one."""
+    if period == "day":
+        return np.ones(panel.T, dtype=bool)
+    return panel.calendar.is_first_of_week if period == "week" else panel.calendar.is_first_of_month
 
 
 def _whole(size: float) -> float:

@@ -1,0 +1,94 @@
+"""Notifications booked into a strategy's trades, as Strategy._addnotification does (strategy.py 503-575)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import backtrader as bt
+from backtrader.trade import Trade
+
+from nnstrategies.engine.commission import is_plain
+
+_NEW = object.__new__
+
+
+def deliver(cerebro: Any) -> None:
+    """Hand every order that the broker notifies to the strategy that placed it."""
+    notified, default = cerebro.broker.notifs, cerebro.runningstrats[0]
+    while notified and (order := notified.popleft()) is not None:
+        owner = order.owner if order.owner is not None else default
+        if type(owner)._addnotification is bt.Strategy._addnotification:
+            book(owner, order)
+        else:
+            owner._addnotification(order, quicknotify=False)
+
+
+def book(strategy: Any, order: Any) -> None:
+    """Keep the order for notify_order and bring the trade of each new fill up to date."""
+    if not order.p.simulated:
+        strategy._orderspending.append(order)
+    executed = order.executed
+    if not executed.size:
+        return
+    data = order.data._compensate
+    if data is None:
+        data = order.data
+    trades = strategy._trades[data][order.tradeid]
+    trade = trades[-1] if trades else _opened(strategy, trades, data, order)
+    for bit in executed.iterpending():
+        if bit is None:
+            break
+        if bit.closed:
+            _update(trade, order, bit.closed, bit.price, bit.closedvalue, bit.closedcomm, bit.pnl)
+            if trade.isclosed:
+                strategy._tradespending.append(_copied(trade))
+        if bit.opened:
+            if trade.isclosed:
+                trade = _opened(strategy, trades, data, order)
+            _update(trade, order, bit.opened, bit.price, bit.openedvalue, bit.openedcomm, bit.pnl)
+            if trade.isclosed:  # orders of other trade ids had already closed the position
+                strategy._tradespending.append(_copied(trade))
+        if trade.justopened:
+            strategy._tradespending.append(_copied(trade))
+
+
+def _update(trade: Trade, order: Any, size: float, price: float, value: float, commission: float, pnl: float) -> None:
+    """``trade.update`` (trade.py 220-330), written out for a plain commission scheme."""
+    scheme = order.comminfo
+    if trade.historyon or order.p.simulated or not is_plain(scheme):
+        trade.update(order, size, price, value, commission, pnl, comminfo=scheme)
+        return
+    data, before = trade.data, trade.size
+    bars, moment = len(data), data.datetime[0]
+    trade.commission += commission
+    trade.size = after = before + size
+    trade.justopened = not before
+    if not before:
+        trade.baropen, trade.dtopen, trade.long = bars, moment, after > 0
+    trade.isopen = bool(after)
+    trade.barlen = bars - trade.baropen
+    trade.isclosed = bool(before and not after)
+    if trade.isclosed:
+        trade.barclose, trade.dtclose, trade.status = bars, moment, Trade.Closed
+    elif after:
+        trade.status = Trade.Open
+    gained = 0.0
+    if abs(after) > abs(before):
+        trade.price = (before * trade.price + size * price) / after
+    else:
+        gained = -size * (price - trade.price) * scheme.p.mult
+    trade.pnl += gained
+    trade.pnlcomm = trade.pnl - trade.commission
+    trade.value = after * trade.price
+
+
+def _opened(strategy: Any, trades: list[Any], data: Any, order: Any) -> Trade:
+    trade = Trade(data=data, tradeid=order.tradeid, historyon=strategy._tradehistoryon)
+    trades.append(trade)
+    return trade
+
+
+def _copied(trade: Trade) -> Trade:
+    made: Trade = _NEW(Trade)
+    made.__dict__ = trade.__dict__.copy()
+    return made
