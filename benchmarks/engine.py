@@ -80,7 +80,8 @@ def median(values: list[Figures], name: str) -> float:
 
 
 def table(figures: dict[str, list[Figures]], bars: int) -> list[str]:
-    head = "| run | CPU s | wall s | first call, CPU s | peak MB | over arrays and imports | million bars/s | orders | value | x |"
+    names = ("run", "CPU s", "wall s", "first call, CPU s", "peak MB", "over arrays and imports", "million bars/s")
+    head = "| " + " | ".join((*names, "orders", "value", "x")) + " |"
     lines = [head, "|" + "---|" * 10]
     stock = median(figures["backtrader"], "cpu") if "backtrader" in figures else float("nan")
     for job, values in figures.items():
@@ -97,8 +98,8 @@ def machine() -> str:
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     names = [line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")]
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    cores = os.cpu_count()
-    return f"{names[0] if names else platform.machine()}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
+    processor = names[0] if names else platform.machine()
+    return f"{processor}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
 
 
 def make(folder: Path, symbols: int, sessions: int) -> None:

@@ -111,6 +111,7 @@ def prepare_zipline() -> Run:
         first, last = market.index[0], market.index[-1]
         targets = market.targets()
         decided = set(targets.index[1:])  # on the first day it knows no price yet
+        placed: list[Any] = []
 
         def ingest(environ: Any, assets: Any, minutes: Any, daily: Any, adjustments: Any, *more: Any) -> None:
             table = {"symbol": market.symbols, "start_date": first, "end_date": last, "exchange": "24/5"}
@@ -126,7 +127,6 @@ def prepare_zipline() -> Run:
 
         def initialize(context: Any) -> None:
             context.assets = [api.symbol(name) for name in market.symbols]
-            context.orders = 0
             api.set_commission(api.commission.PerDollar(cost=COMMISSION))
             api.set_slippage(api.slippage.FixedSlippage(spread=0.0))
 
@@ -138,7 +138,7 @@ def prepare_zipline() -> Run:
             for wanted in (False, True):  # sells first
                 for asset, weight in zip(context.assets, weights, strict=True):
                     if bool(weight) == wanted and (weight or context.portfolio.positions[asset].amount):
-                        context.orders += api.order_target_percent(asset, weight) is not None
+                        placed.append(api.order_target_percent(asset, weight))
 
         with tempfile.TemporaryDirectory() as root:
             os.environ["ZIPLINE_ROOT"] = root
@@ -154,7 +154,7 @@ def prepare_zipline() -> Run:
                 trading_calendar=calendar,
                 benchmark_returns=pd.Series(0.0, market.index),
             )
-        return {"value": float(result["portfolio_value"].iloc[-1]), "orders": float("nan")}
+        return {"value": float(result["portfolio_value"].iloc[-1]), "orders": len([each for each in placed if each])}
 
     return run
 

@@ -90,19 +90,3 @@ class PanelData(bt.feed.DataBase):
         self._next_row += 1
         return True
 
-
-def add_panel(
-    cerebro: bt.Cerebro, panel: Panel, symbols: Iterable[str] | None = None, fields: Iterable[str] = ()
-) -> list[PanelData]:
-    """Add a feed for each symbol (all by default, in the panel's order) to ``cerebro`` and return them.
-
-    fields: further panel fields to offer as lines. Raises DataError for an unknown symbol or field.
-    """
-    more = tuple(fields)
-    kind: Any = PanelData.with_fields(more)
-    for field in more:
-        panel[field]  # refuses an unknown one before the run starts
-    feeds = [kind(panel=panel, symbol=symbol) for symbol in (panel.symbols if symbols is None else symbols)]
-    for feed in feeds:
-        cerebro.adddata(feed)
-    return feeds

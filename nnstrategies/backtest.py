@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import backtrader as bt
 import pandas as pd
 
 from nnstrategies import recording
 from nnstrategies.brokers import Costs, Journal, MarketBroker, Slippage
 from nnstrategies.calendar import DateLike
+from nnstrategies.engine import Cerebro, add_panel
 from nnstrategies.errors import ConfigError
-from nnstrategies.feeds.backtrader import add_panel
 from nnstrategies.market import Book, market_rules
 from nnstrategies.market_settings import usual_costs
 from nnstrategies.panel import Panel
@@ -41,7 +40,7 @@ class BacktestResult:
         return self.journal.account[-1].value
 
     def frames(self) -> dict[str, pd.DataFrame]:
-        """The run folder's tables by name: targets, orders, fills, refusals, blocked, positions, account, actions, ledger."""
+        """The run folder's tables by name, see ``recording.frames``."""
         return recording.frames(self.journal, self.panel, self.decisions)
 
     def write(self, folder: Path) -> None:
@@ -66,7 +65,7 @@ def backtest(
     start: DateLike | None = None,
     end: DateLike | None = None,
 ) -> BacktestResult:
-    """Run ``strategy_class`` over the sessions ``start`` to ``end`` in a stock bt.Cerebro.
+    """Run ``strategy_class`` over the sessions ``start`` to ``end`` in the engine.
 
     settings: the strategy's parameters besides panel and scores, such as top_n.
     market: a rule book, by name ("cn_a", "frictionless", ...), file or in memory. costs: by default the book's own
@@ -81,7 +80,7 @@ def backtest(
         raise ConfigError(f"backtest: no session from {start} to {known.sessions[-1]}")
     chosen = _checked(strategy_class, settings or {})
     rules = market_rules(market, known)
-    cerebro = bt.Cerebro(stdstats=False)
+    cerebro = Cerebro(stdstats=False)
     add_panel(cerebro, _from_row(known, first))
     make_broker: Any = MarketBroker  # backtrader's metaclass turns its params into arguments
     broker = make_broker(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.brokers import Costs, MarketBroker
-from nnstrategies.feeds.backtrader import add_panel
+from nnstrategies.engine import add_panel
 from nnstrategies.market import Book, MarketRules, market_rules
 from nnstrategies.panel import Panel, Status
 from nnstrategies.scores import Scores

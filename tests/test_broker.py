@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nnstrategies.brokers import Account, BpsSlippage, FlatCosts, MarketBroker
 from nnstrategies.brokers.sizes import legal_buy, legal_sale
 from nnstrategies.errors import ConfigError
-from nnstrategies.feeds.backtrader import add_panel
+from nnstrategies.engine import add_panel
 from nnstrategies.market.book import OrderSize
 from nnstrategies.market.read import read_book
 from nnstrategies.panel import Panel, Status

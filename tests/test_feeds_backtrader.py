@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnstrategies.engine import add_panel
 from nnstrategies.errors import DataError
-from nnstrategies.feeds.backtrader import PanelData, add_panel
+from nnstrategies.feeds.backtrader import PanelData
 from nnstrategies.panel import Panel, Status
 
 MODES: dict[str, dict[str, Any]] = {

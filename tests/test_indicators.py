@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nnstrategies.errors import ConfigError, DataError
-from nnstrategies.feeds.backtrader import add_panel
+from nnstrategies.engine import add_panel
 from nnstrategies.indicators import Score, SignalFilter
 from nnstrategies.scores import Scores
 from tests.small_market import make_panel, make_scores, sessions

@@ -44,6 +44,8 @@ class PanelBroker(bt.brokers.BackBroker):
             self._toactivate.popleft().activate()
         if self.p.checksubmit:
             self.check_submitted()
+        if self._ahead and not self._ahead.holds:
+            self._stale = True
         self._charge_interest()
         if self._userhist:
             self._process_order_history()
@@ -103,8 +105,7 @@ class PanelBroker(bt.brokers.BackBroker):
 
         A flat position adds 0 x close, which counts only where the close is not finite, and under foreign schemes.
         """
-        unchanged = self._touched == len(self.positions) and self.comminfo == self._schemes
-        if not self._stale and unchanged and (self._ahead is None or self._ahead.holds):
+        if not self._stale and self._touched == len(self.positions) and self.comminfo == self._schemes:
             return
         if self.comminfo != self._schemes:
             self._touched, self._flat = 0, set()
@@ -131,13 +132,12 @@ class PanelBroker(bt.brokers.BackBroker):
             added = self._cash_addition.popleft()
             self._fundshares += added / self._fundval
             self.cash += added
-        mark = self._ahead.mark() if self._ahead else marked(self._held)
-        self._value = self.cash + mark.paid
+        worth, paid, self._unrealized = self._ahead.mark() if self._ahead else marked(self._held)
+        self._value = self.cash + paid
         self._fundval = self._value / self._fundshares
-        self._valuemkt, self._valuemktlever = mark.paid, mark.worth
-        self._valuelever = self.cash + mark.worth
-        self._leverage = mark.worth / (mark.paid or 1.0)
-        self._unrealized = mark.gain
+        self._valuemkt, self._valuemktlever = paid, worth
+        self._valuelever = self.cash + worth
+        self._leverage = worth / (paid or 1.0)
         return self._valuelever if lever else self._value
 
     def get_value(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
@@ -192,8 +192,17 @@ class PanelBroker(bt.brokers.BackBroker):
         )
         for name, value in info.items():
             order.info[name] = value
+        if parent is not None or not transmit or not self._admits:
+            self._ocoize(order, oco)
+            return self.submit(order, check=_checksubmit)
         self._ocoize(order, oco)
-        return self.submit(order, check=_checksubmit)
+        self._pchildren[order.ref].append(order)
+        return self.transmit(order, _checksubmit)
+
+    @property
+    def _admits(self) -> bool:
+        """Whether an order without relatives may be handed over without asking for them."""
+        return type(self) is PanelBroker
 
     def transmit(self, order: Any, check: bool = True) -> Any:
         if not check or not self.p.checksubmit or type(order) not in STOCK_KINDS:

@@ -34,10 +34,14 @@ class Cerebro(bt.Cerebro):
         super().__init__()
         self.setbroker(PanelBroker())
         self.path, self.path_reason = "", ""
+        self._stock_news = True  # whether notifications are delivered by the parent's loop
         self._shared: dict[int, tuple[Panel, dict[str, memoryview]]] = {}
 
     def run(self, **kwargs: Any) -> Any:
         self.path, self.path_reason = "", ""
+        stock = bt.brokers.BackBroker
+        own = not isinstance(self._broker, stock) or overridden(type(self._broker), stock, ("get_notification",))
+        self._stock_news = bool(own) or kwargs.get("quicknotify", self.p.quicknotify)
         with quiet_collector():
             return super().run(**kwargs)
 
@@ -98,12 +102,10 @@ class Cerebro(bt.Cerebro):
 
     def _brokernotify(self) -> None:
         """A session of the broker and the news of it, to the strategies."""
-        broker = self._broker
-        own = overridden(type(broker), bt.brokers.BackBroker, ("get_notification",)) if broker else "none"
-        if own or self.p.quicknotify or not isinstance(broker, bt.brokers.BackBroker):
+        if self._stock_news:
             super()._brokernotify()
             return
-        broker.next()
+        self._broker.next()
         deliver(self)
 
     def _take_parents_path(self, reason: str) -> None:

@@ -29,13 +29,7 @@ class Held:
     scheme: Any
 
 
-@dataclass(frozen=True)
-class Mark:
-    """One day: worth is backtrader's pos_value, paid its pos_value_unlever, gain its unrealized."""
-
-    worth: float
-    paid: float
-    gain: float
+Mark = tuple[float, float, float]  # of one day: backtrader's pos_value, pos_value_unlever and unrealized
 
 
 def marked(held: Sequence[Held]) -> Mark:
@@ -53,7 +47,7 @@ def marked(held: Sequence[Held]) -> Mark:
             paid += gained
         else:
             paid += value
-    return Mark(worth, paid, gain)
+    return worth, paid, gain
 
 
 class Ahead:
@@ -71,7 +65,7 @@ class Ahead:
         self._leverage = np.array([each.scheme.p.leverage for each in held], dtype=np.float64)[:, None]
         self._first = self._end = 0
         self._prices: list[list[float]] = []  # [days][K]
-        self._marks: list[tuple[float, float, float]] = []
+        self._marks: list[Mark] = []
 
     @staticmethod
     def serves(held: Sequence[Held]) -> bool:
@@ -104,7 +98,7 @@ class Ahead:
         day = row - self._first
         for position, price in zip(self.positions, self._prices[day], strict=True):
             position.adjbase = price
-        return Mark(*self._marks[day])
+        return self._marks[day]
 
     def _compute(self, row: int, days: int) -> None:
         self._first, self._end = row, min(row + days, len(self._closes[0]))
