@@ -136,4 +136,3 @@ def test_every_blocked_order_is_a_line_with_its_cost_by_hand(panel, result):
     shortened = table[table["reason"] == "cash short"]
     assert (shortened["side"] == "buy").all()
     assert len(shortened) >= 10
-    print(table.groupby("side")["cost"].agg(["size", "sum"]), sales["repaired_on"].value_counts())

@@ -295,3 +295,30 @@ def test_a_stop_that_follows_a_blocked_cut_counts_no_share_twice():
     rows = blocked(result)
     assert sum(row[6] for row in rows) == 5_000
     assert sum(row[7] for row in rows) == pytest.approx(-(9.4 - 9.0) * 5_000)
+
+
+@pytest.mark.xfail(strict=True, reason="Repairs.retries does not see the sale that a stop places instead")
+def test_a_purchase_short_of_cash_is_tried_beside_the_stop_that_replaces_its_blocked_sale():
+    panel = prices({(4, 0): 9.0, (5, 0): 9.4}, {(4, 0): 9.2})
+    result = run(panel, FULL, level=9.5)
+    assert [f[:3] for f in fills(result)][1:] == [(5, "sell", 0), (5, "buy", 1), (5, "buy", 2)]
+
+
+@pytest.mark.xfail(strict=True, reason="Repairs.retries trades to the target from either side")
+def test_a_blocked_purchase_never_comes_back_as_a_sale():
+    up = np.full((T, N), 11.0)
+    up[5:, 0] = 99.0
+    late = {(t, 0): 20.0 for t in range(5, T)}
+    panel = prices({(4, 0): 11.0, **late}, {(4, 0): 20.0, **late}, limit_up=up)  # past its target without us
+    result = run(panel, {0: [0.4, 0, 0.0], 3: [0.5, 0, 0.0]})
+    assert [f[:3] for f in fills(result)] == [(1, "buy", 0)]
+
+
+@pytest.mark.xfail(strict=True, reason="Repairs.retries trades to the target from either side")
+def test_a_blocked_sale_never_comes_back_as_a_purchase():
+    down = np.full((T, N), 9.0)
+    down[5:, 0] = 1.0
+    late = {(t, 0): 5.0 for t in range(5, T)}
+    panel = prices({(4, 0): 9.0, **late}, {(4, 0): 5.0, **late}, limit_down=down)  # below its target without us
+    result = run(panel, {0: [0.5, 0, 0.0], 3: [0.4, 0, 0.0]})
+    assert [f[:3] for f in fills(result)] == [(1, "buy", 0)]

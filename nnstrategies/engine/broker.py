@@ -18,17 +18,20 @@ from nnstrategies.engine.execution import cash_after, fill
 from nnstrategies.engine.feed import PanelFeed
 from nnstrategies.engine.marking import Ahead, Held, marked
 from nnstrategies.engine.orders import STOCK_KINDS, cloned, market_order
+from nnstrategies.engine.positions import Changes, Positions
 
 
 class PanelBroker(bt.brokers.BackBroker):
     """BackBroker with identical results; a subclass may override whatever BackBroker lets it override."""
 
-    def start(self) -> None:
-        super().start()
+    def init(self) -> None:
+        super().init()
+        self._changes = Changes()
+        self.positions = Positions(self._changes)
         self._held: list[Held] = []
         self._ahead: Ahead | None = None
-        self._stale, self._touched = True, 0
-        self._schemes: dict[Any, Any] = {}
+        self._touched = 0
+        self._terms: tuple[Any, ...] = ()
         self._flat: set[Any] = set()  # feeds that count even when flat
 
     @property
@@ -45,7 +48,7 @@ class PanelBroker(bt.brokers.BackBroker):
         if self.p.checksubmit:
             self.check_submitted()
         if self._ahead and not self._ahead.holds:
-            self._stale = True
+            self._changes.seen = False
         self._charge_interest()
         if self._userhist:
             self._process_order_history()
@@ -105,18 +108,20 @@ class PanelBroker(bt.brokers.BackBroker):
 
         A flat position adds 0 x close, which counts only where the close is not finite, and under foreign schemes.
         """
-        if not self._stale and self._touched == len(self.positions) and self.comminfo == self._schemes:
+        whole = self.p.shortcash and not self._fundhist
+        if self._changes.seen and self._touched == len(self.positions) and self._terms == (whole, self.comminfo):
             return
-        if self.comminfo != self._schemes:
+        if not self._terms or self.comminfo != self._terms[1]:
             self._touched, self._flat = 0, set()
         self._flat.update(data for data in islice(self.positions, self._touched, None) if self._counts_flat(data))
-        self._stale, self._touched, self._schemes = type(self) is not PanelBroker, len(self.positions), {**self.comminfo}
+        self._touched, self._terms = len(self.positions), (whole, {**self.comminfo})
+        self._changes.seen = type(self) is PanelBroker  # a subclass may change positions without a word
         self._held = [
             Held(data, position, data.close, self.getcommissioninfo(data))
             for data, position in self.positions.items()
             if position.size or data in self._flat
         ]
-        ahead = self.drives and self.p.shortcash and not self._fundhist and not self._stale and Ahead.serves(self._held)
+        ahead = self.drives and whole and self._changes.seen and Ahead.serves(self._held)
         self._ahead = Ahead(self._held) if ahead else None
 
     def _counts_flat(self, data: Any) -> bool:
@@ -192,17 +197,11 @@ class PanelBroker(bt.brokers.BackBroker):
         )
         for name, value in info.items():
             order.info[name] = value
-        if parent is not None or not transmit or not self._admits:
-            self._ocoize(order, oco)
-            return self.submit(order, check=_checksubmit)
         self._ocoize(order, oco)
-        self._pchildren[order.ref].append(order)
+        if parent is not None or not transmit or type(self) is not PanelBroker:
+            return self.submit(order, check=_checksubmit)
+        self._pchildren[order.ref].append(order)  # without relatives: nothing to ask for or to wait for
         return self.transmit(order, _checksubmit)
-
-    @property
-    def _admits(self) -> bool:
-        """Whether an order without relatives may be handed over without asking for them."""
-        return type(self) is PanelBroker
 
     def transmit(self, order: Any, check: bool = True) -> Any:
         if not check or not self.p.checksubmit or type(order) not in STOCK_KINDS:
@@ -212,6 +211,14 @@ class PanelBroker(bt.brokers.BackBroker):
         self.orders.append(order)
         self.notify(order)
         return order
+
+    def _bracketize(self, order: Any, cancel: bool = False) -> None:
+        if cancel or order.parent is not None:
+            super()._bracketize(order, cancel)
+            return
+        children = self._pchildren[order.ref]
+        children.popleft()  # the order itself
+        self._toactivate.extend(children)
 
     def _ococheck(self, order: Any) -> None:
         """Cancel the others of the order's group; most orders are alone in theirs."""
@@ -292,7 +299,6 @@ class PanelBroker(bt.brokers.BackBroker):
         if scheme is None or p.coc or p.slip_perc or p.slip_fixed or not isinstance(data, PanelFeed):
             self._try_exec(order)
         elif p.coo or data.datetime[0] > order.created.dt:
-            self._stale = True
             if fill(self, order, scheme, data.open[0], None):
                 self.notify(order)
                 self._ococheck(order)
@@ -308,8 +314,6 @@ class PanelBroker(bt.brokers.BackBroker):
         position: Any = None,
         dtcoc: float | None = None,
     ) -> Any:
-        if ago is not None:
-            self._stale = True
         if ago == 0 and price is not None and self._written_out:
             scheme = self._simple_scheme(order)
             if scheme is not None and fill(self, order, scheme, price, dtcoc):

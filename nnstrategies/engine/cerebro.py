@@ -14,8 +14,8 @@ from nnstrategies.engine.cursor import Timeline
 from nnstrategies.engine.eligible import overridden, run_reason, settings_reason
 from nnstrategies.engine.lines import own_array, unlink
 from nnstrategies.engine.loop import Days, compute
+from nnstrategies.engine.news import deliver
 from nnstrategies.engine.quiet import quiet_collector
-from nnstrategies.engine.trades import deliver
 from nnstrategies.panel import Panel
 
 _LOG = logging.getLogger("nnstrategies.engine")
@@ -43,7 +43,17 @@ class Cerebro(bt.Cerebro):
         own = not isinstance(self._broker, stock) or overridden(type(self._broker), stock, ("get_notification",))
         self._stock_news = bool(own) or kwargs.get("quicknotify", self.p.quicknotify)
         with quiet_collector():
-            return super().run(**kwargs)
+            results = super().run(**kwargs)
+        if self._in_processes and results and results[0]:
+            self.path, self.path_reason = results[0][0].path, results[0][0].path_reason
+        return results
+
+    def __call__(self, iterstrat: Any) -> Any:
+        """One run of an optimisation in a process of its own; each result carries the path that it took."""
+        results = super().__call__(iterstrat)
+        for result in results:
+            result.path, result.path_reason = self.path, self.path_reason
+        return results
 
     # -- views on panels ------------------------------------------------------------------------------------------
 

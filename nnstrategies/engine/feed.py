@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import backtrader as bt
@@ -25,6 +26,12 @@ class PanelFeed(PanelData):
     def __init__(self) -> None:
         super().__init__()
         self._name_lines()
+
+    @classmethod
+    def with_fields(cls, fields: Iterable[str]) -> type[PanelData]:
+        """As in the parent; a class a set of fields, found in this module by the processes of an optimisation."""
+        more = tuple(fields)
+        return _with_fields(cls, more) if more else cls
 
     def _name_lines(self) -> None:
         own = self.__dict__
@@ -115,6 +122,14 @@ def add_panel(
         for feed in feeds:
             cerebro.adddata(feed)
     return feeds
+
+
+@lru_cache(maxsize=256)
+def _with_fields(kind: type[PanelFeed], fields: tuple[str, ...]) -> type[PanelData]:
+    made: Any = super(PanelFeed, kind).with_fields(fields)
+    made.__module__, made.__qualname__ = __name__, made.__name__
+    globals()[made.__name__] = made
+    return made  # type: ignore[no-any-return]
 
 
 def floating(column: AnyArray) -> AnyArray:

@@ -21,6 +21,7 @@ from backtrader.lineroot import LineRoot
 from nnstrategies.engine.cursor import Cursor, Positions, Timeline
 from nnstrategies.engine.feed import PanelFeed
 from nnstrategies.engine.lines import link
+from nnstrategies.engine.news import inform
 from nnstrategies.engine.observing import Observing
 
 _PLAIN_ADVANCE = (Indicator.advance, bt.LineSeries.advance, LineBuffer.advance)
@@ -76,7 +77,7 @@ class StrategyDays:
                 indicator.advance()
         strategy.forward()
         strategy.lines.datetime[0] = moment
-        strategy._notify()
+        inform(strategy)
         strategy._minperstatus = status = self.statuses[row]
         if status < 0:
             strategy.next()

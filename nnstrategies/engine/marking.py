@@ -16,6 +16,7 @@ from nnstrategies.engine.commission import charges_holding, is_plain
 from nnstrategies.engine.lines import is_aligned, moment_of, row_of
 from nnstrategies.typing import FloatArray
 
+_NUMBERS = (int, float)  # numpy's own would make the sums numpy's as well, in backtrader
 _FIRST, _NEXT = 2, 40  # days in a block: few at first, for those who trade daily; a rebalance is some twenty apart
 
 
@@ -71,7 +72,9 @@ class Ahead:
     def serves(held: Sequence[Held]) -> bool:
         """Whether all of these can be marked ahead."""
         return bool(held) and all(
-            each.position.size > 0
+            type(each.position.size) in _NUMBERS
+            and type(each.position.price) in _NUMBERS
+            and each.position.size > 0
             and is_plain(each.scheme)
             and not charges_holding(each.scheme)
             and is_aligned(each.close)

@@ -58,11 +58,11 @@ class _Batch:
         if not is_plain(scheme) or type(scheme).getsize is not CommInfoBase.getsize:
             return self._strategy.order_target_percent(feed, target)
         held = self._broker.positions[feed].size
-        if not target and held:
+        wanted = target * self._value
+        if not wanted and held:
             return self._market(feed, -held, None)
         price = feed.close[0]
         worth = held * price
-        wanted = target * self._value
         if wanted > worth:
             return self._market(feed, int(scheme.p.leverage * ((wanted - worth) // price)), price)
         if wanted < worth:

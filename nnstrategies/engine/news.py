@@ -1,10 +1,14 @@
-"""Notifications booked into a strategy's trades, as Strategy._addnotification does (strategy.py 503-575)."""
+"""What the broker tells a strategy and its analyzers: orders, the trades they make, cash and value.
+
+Does what Cerebro._brokernotify, Strategy._addnotification and Strategy._notify do (strategy.py 503-620).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import backtrader as bt
+from backtrader.order import Order
 from backtrader.trade import Trade
 
 from nnstrategies.engine.commission import is_plain
@@ -17,19 +21,37 @@ def deliver(cerebro: Any) -> None:
     notified, default = cerebro.broker.notifs, cerebro.runningstrats[0]
     while notified and (order := notified.popleft()) is not None:
         owner = order.owner if order.owner is not None else default
-        if type(owner)._addnotification is bt.Strategy._addnotification:
-            book(owner, order)
-        else:
+        if type(owner)._addnotification is not bt.Strategy._addnotification:
             owner._addnotification(order, quicknotify=False)
+            continue
+        if not order.p.simulated:
+            owner._orderspending.append(order)
+        if order.executed.size:
+            book(owner, order)
+
+
+def inform(strategy: Any) -> None:
+    """Tell the strategy and its analyzers what is pending, then cash and value."""
+    kind = type(strategy)
+    listeners = strategy.analyzers or strategy._slave_analyzers
+    if listeners or kind._notify is not bt.Strategy._notify or strategy.cerebro.p.quicknotify:
+        strategy._notify()
+        return
+    for order in strategy._orderspending:
+        if order.exectype != Order.Historical or order.histnotify:
+            strategy.notify_order(order)
+    for trade in strategy._tradespending:
+        strategy.notify_trade(trade)
+    broker = strategy.broker
+    cash, value = broker.getcash(), broker.getvalue()
+    worth, shares = broker.fundvalue, broker.fundshares
+    strategy.notify_cashvalue(cash, value)
+    strategy.notify_fund(cash, value, worth, shares)
 
 
 def book(strategy: Any, order: Any) -> None:
-    """Keep the order for notify_order and bring the trade of each new fill up to date."""
-    if not order.p.simulated:
-        strategy._orderspending.append(order)
+    """Bring the trade of each new fill up to date."""
     executed = order.executed
-    if not executed.size:
-        return
     data = order.data._compensate
     if data is None:
         data = order.data
