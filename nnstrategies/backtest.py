@@ -80,9 +80,10 @@ def backtest(
         raise ConfigError(f"backtest: no session from {start} to {known.sessions[-1]}")
     chosen = _checked(strategy_class, settings or {})
     rules = market_rules(market, known)
-    cerebro = Cerebro(stdstats=False)
+    make_cerebro: Any = Cerebro  # backtrader's metaclass turns params into arguments
+    cerebro = make_cerebro(stdstats=False)
     add_panel(cerebro, _from_row(known, first))
-    make_broker: Any = MarketBroker  # backtrader's metaclass turns its params into arguments
+    make_broker: Any = MarketBroker
     broker = make_broker(
         rules=rules,
         costs=costs or usual_costs(rules.book).costs(rules.book),

@@ -82,7 +82,7 @@ class Counter(bt.Analyzer):
         self.child = bt.analyzers.DrawDown()
 
     def start(self) -> None:
-        self.rets = {"prenext": 0, "nextstart": 0, "next": 0, "len": []}
+        self.rets: dict[str, Any] = {"prenext": 0, "nextstart": 0, "next": 0, "len": []}
 
     def prenext(self) -> None:
         self.rets["prenext"] += 1
@@ -98,7 +98,7 @@ class Counter(bt.Analyzer):
 class Exposure(bt.Observer):
     """An observer of the user's own: value in the market over value."""
 
-    lines = ("exposure", "orders")
+    lines: Any = ("exposure", "orders")
 
     def next(self) -> None:
         broker = self._owner.broker

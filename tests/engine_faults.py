@@ -57,7 +57,7 @@ def hook(name: str, body: Callable[..., Any], part: str = "broker") -> Callable[
             made.__class__ = _hooked(type(made), name, body)
             return made
 
-        return replace(side, **{part: make})
+        return replace(side, broker=make) if part == "broker" else replace(side, cerebro=make)
 
     return plant
 

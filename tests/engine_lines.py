@@ -10,7 +10,7 @@ import backtrader as bt
 class NextMean(bt.Indicator):
     """An indicator that knows only ``next``."""
 
-    lines = ("mean",)
+    lines: Any = ("mean",)
     params = (("period", 4),)
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class NextMean(bt.Indicator):
 class OnceRange(bt.Indicator):
     """An indicator with ``once`` over whole arrays and ``next`` beside it."""
 
-    lines = ("range", "half")
+    lines: Any = ("range", "half")
 
     def next(self) -> None:
         self.lines.range[0] = self.data.high[0] - self.data.low[0]
@@ -39,7 +39,7 @@ class OnceRange(bt.Indicator):
 class Running(bt.Indicator):
     """An indicator that reads its own past and writes several bars back."""
 
-    lines = ("total", "marked")
+    lines: Any = ("total", "marked")
 
     def nextstart(self) -> None:
         self.lines.total[0] = self.data[0]

@@ -9,7 +9,7 @@ import backtrader as bt
 import engine_odd_strategies as odd
 import engine_strategies as trade
 from engine_cases import RAGGED, WALKS, calls, one
-from engine_extras import Tiered, add_all_analyzers, add_frame
+from engine_extras import Tiered, add_all_analyzers, add_frame, offset_frame
 from engine_panels import frame, walks
 from engine_recorder import Case
 
@@ -25,7 +25,11 @@ class FixedOffset(dt.tzinfo):
     def utcoffset(self, moment: dt.datetime | None) -> dt.timedelta:
         return dt.timedelta(hours=8)
 
-    dst = None  # type: ignore[assignment]
+    def dst(self, moment: dt.datetime | None) -> None:
+        return None
+
+    def tzname(self, moment: dt.datetime | None) -> str:
+        return "UTC+8"
 
     def fromutc(self, moment: dt.datetime) -> dt.datetime:
         return moment + dt.timedelta(hours=8)
@@ -77,10 +81,8 @@ def compensated(cerebro: bt.Cerebro) -> None:
 
 
 def use_cases() -> list[Case]:
-    zone = FixedOffset()
     drawdown = calls(lambda c: c.addanalyzer(bt.analyzers.DrawDown))
     many = walks(40, 60, 11)
-    grid = {"fast": [2, 4], "slow": [7]}
     return [
         one("numbers of numpy", odd.NumpySizes),
         one("settings changed on the way", odd.Changing),
@@ -94,11 +96,20 @@ def use_cases() -> list[Case]:
         one("many positions", trade.TopScores, {"top": 25, "every": 3}, panel=many),
         one("many positions, analyzed", trade.TopScores, {"top": 12, "every": 7}, panel=many, equip=add_all_analyzers),
         one("many positions, cash comes and goes", trade.Depositing, panel=many),
+    ]
+
+
+def shape_cases() -> list[Case]:
+    """Very short panels, nothing to trade, time zones, sessions, filters, clones, processes."""
+    zone = FixedOffset()
+    grid = {"fast": [2, 4], "slow": [7]}
+    return [
         one("one bar", trade.Targets, panel=walks(2, 1)),
         one("two bars", trade.EveryOrderType, panel=walks(2, 2)),
         one("three bars", trade.Brackets, panel=walks(1, 3)),
         Case("no strategy", WALKS),
         Case("a strategy without orders", WALKS, ((bt.Strategy, {}),)),
+        one("bars at the end of the session", trade.EveryOrderType, equip=calls(at_the_close)),
         one("a time zone", trade.EveryOrderType, cerebro={"tz": zone}),
         one(
             "a feed in another time zone",
@@ -120,6 +131,22 @@ def use_cases() -> list[Case]:
             "next_open of a Cerebro that loads no data at first", trade.Opening, cerebro={"cheat_on_open": True}, runs=2
         ),
     ]
+
+
+def edge_cases() -> list[Case]:
+    """Cash that is just enough, or not, at the check and at the fill."""
+    ways: dict[str, dict[str, Any]] = {
+        "checked": {},
+        "filled at the close": {"coc": True},
+        "unchecked": {"coc": True, "checksubmit": False},
+    }
+
+    def case(leverage: float, way: str) -> Case:
+        equip = calls(lambda c: c.broker.setcommission(commission=0.001, leverage=leverage))
+        settings, name = {"leverage": leverage}, f"cash on the edge, leverage {leverage}, {way}"
+        return one(name, odd.OnTheEdge, settings, panel=walks(3, 90, 31), broker=ways[way], equip=equip)
+
+    return [case(leverage, way) for leverage in (1.0, 2.0) for way in ways]
 
 
 def batch_cases() -> list[Case]:
@@ -153,11 +180,16 @@ def afternoon(cerebro: bt.Cerebro) -> None:
     add_frame(cerebro, frame(WALKS, "S2"), "afternoon", sessionend=dt.time(15, 0), sessionstart=dt.time(9, 30))
 
 
+def at_the_close(cerebro: bt.Cerebro) -> None:
+    table = offset_frame(WALKS, "S2", every=1, hours=15)
+    add_frame(cerebro, table, "afternoon", sessionend=dt.time(15, 0))
+
+
 def chained(cerebro: bt.Cerebro) -> None:
     table = frame(WALKS, "S0")
     parts = [bt.feeds.PandasData(dataname=each) for each in (table[:15], table[15:])]
     cerebro.chaindata(*parts, name="chained")
 
 
-ODD = [*scheme_cases(), *use_cases(), *batch_cases()]
+ODD = [*scheme_cases(), *use_cases(), *shape_cases(), *edge_cases(), *batch_cases()]
 CHAINED = Case("chained", WALKS, ((trade.EveryOrderType, {}),), "backtrader", equip=calls(chained))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import math
 from typing import Any
 
 import backtrader as bt
@@ -37,30 +38,36 @@ class Changing(bt.Strategy):
     """Changes the broker's settings and commissions while positions are open."""
 
     def next(self) -> None:
-        k, broker = len(self), self.broker
-        if k % 4 == 1:
-            self.order_target_percent(self.datas[k // 4 % len(self.datas)], 0.3 if k % 8 == 1 else 0.15)
-        if k == 9:
-            broker.setcommission(commission=0.002)
-        if k == 13:
-            broker.setcommission(commission=0.01, leverage=2.0, name=self.datas[0]._name)
-        if k == 16:
-            broker.getcommissioninfo(self.datas[0]).p.leverage = 4.0
-        if k == 19:
-            broker.set_slippage_perc(0.01)
-        if k == 22:
-            broker.set_coc(True)
-        if k == 25:
-            broker.set_cash(broker.get_cash() + 500.0)
-        if k == 28:
-            broker.set_shortcash(False)
-        if k == 31:
-            broker.set_fundmode(True, 20.0)
-            broker.set_checksubmit(False)
-        if k == 34:
-            broker.setcommission(commission=1.0, margin=50.0, mult=2.0)
-        if k == 37:
-            broker.setcommission(commission=0.001, interest=0.2, interest_long=True)
+        if len(self) % 4 == 1:
+            data = self.datas[len(self) // 4 % len(self.datas)]
+            self.order_target_percent(data, 0.3 if len(self) % 8 == 1 else 0.15)
+        for change, *terms in self.changes().get(len(self), ()):
+            change(**terms[0])
+
+    def changes(self) -> dict[int, list[Any]]:
+        """What changes on which bar."""
+        broker, first = self.broker, self.datas[0]
+        scheme = broker.getcommissioninfo(first)
+        future = {"commission": 1.0, "margin": 50.0, "mult": 2.0}
+        return {
+            9: [(broker.setcommission, {"commission": 0.002})],
+            13: [(broker.setcommission, {"commission": 0.01, "leverage": 2.0, "name": first._name})],
+            16: [(setattr_of(scheme.p, "leverage"), {"value": 4.0})],
+            19: [(broker.set_slippage_perc, {"perc": 0.01})],
+            22: [(broker.set_coc, {"coc": True})],
+            25: [(broker.set_cash, {"cash": broker.get_cash() + 500.0})],
+            28: [(broker.set_shortcash, {"shortcash": False})],
+            31: [
+                (broker.set_fundmode, {"fundmode": True, "fundstartval": 20.0}),
+                (broker.set_checksubmit, {"checksubmit": False}),
+            ],
+            34: [(broker.setcommission, future)],
+            37: [(broker.setcommission, {"commission": 0.001, "interest": 0.2, "interest_long": True})],
+        }
+
+
+def setattr_of(owner: Any, name: str) -> Any:
+    return lambda value: setattr(owner, name, value)
 
 
 class Touching(bt.Strategy):
@@ -77,21 +84,24 @@ class Touching(bt.Strategy):
             self.kept.append(self.buy(data=data, size=5))
             self.kept.append(self.sell(data=data, size=2, exectype=Order.Limit, price=data.close[0] * 1.01))
             self.kept.append(self.getposition(data))
+        self.touch(k, data)
+        self.seen += [copy.copy(each) for each in self.kept[-3:]]
+        self.seen += [order.clone() for order in self.broker.get_orders_open(safe=True)]
+
+    def touch(self, k: int, data: Any) -> None:
         if k == 10:
             self.getposition(self.datas[0]).update(4, 18.0, self.data.datetime.datetime(0))
-        if k == 14:
+        elif k == 14:
             self.getposition(self.datas[1]).fix(6, 21.0)
-        if k == 18:
+        elif k == 18:
             self.broker.positions[self.datas[1]].set(0, 0.0)
-        if k == 22:
+        elif k == 22:
             for order in self.broker.get_orders_open():
                 order.created.price = round(order.created.price * 0.99, 2)
-        if k == 26:
+        elif k == 26:
             order = next(each for each in self.kept[::-1] if isinstance(each, Order) and each.alive())
             order.addinfo(touched=k)
             order.valid = data.datetime[0] + 3
-        self.seen += [copy.copy(each) for each in self.kept[-3:]]
-        self.seen += [order.clone() for order in self.broker.get_orders_open(safe=True)]
 
 
 class Looking(bt.Strategy):
@@ -187,7 +197,9 @@ class Batched(bt.Strategy):
 
     def one_by_one(self, targets: list[float]) -> list[Any]:
         """Holdings that shrink first, then the rest, in the order of the feeds."""
-        value, shrinking, growing = self.broker.getvalue(), [], []
+        value = self.broker.getvalue()
+        shrinking: list[Any] = []
+        growing: list[Any] = []
         for data, target in zip(self.datas, targets, strict=True):
             size = self.broker.positions[data].size if data in self.broker.positions else 0
             if target == target and (target or size):
@@ -197,10 +209,43 @@ class Batched(bt.Strategy):
         return [order for order in orders if order is not None]
 
 
+class OnTheEdge(bt.Strategy):
+    """Sets the cash to what its orders need by the exact arithmetic of the check, give or take the smallest amount."""
+
+    params = (("commission", 0.001), ("leverage", 1.0))
+    NUDGES = (0.0, -1.0, 1.0, -0.5)  # units in the last place; the last: half of the fees are missing
+
+    def next(self) -> None:
+        k = len(self)
+        if k % 2:
+            return
+        plan = [(data, size) for data, size in zip(self.datas, self.sizes(k), strict=False) if size]
+        spent, fees = self.needed(plan)
+        nudge = self.NUDGES[k // 2 % len(self.NUDGES)]
+        cash = spent if nudge == 0 else spent - fees / 2 if nudge == -0.5 else math.nextafter(spent, nudge * math.inf)
+        self.broker.set_cash(cash)
+        for data, size in plan:
+            (self.buy if size > 0 else self.sell)(data=data, size=abs(size))
+
+    def sizes(self, k: int) -> tuple[int, ...]:
+        """Buys, reductions, reversals and shorts, before and after the order that runs out of cash."""
+        held = [self.broker.positions[data].size if data in self.broker.positions else 0 for data in self.datas]
+        turns = ((17, 0, 9), (-held[0] // 3, 23, 0), (11, -5, 6), (-2 * held[0], 8, 3), (0, -held[1] - 4, 31))
+        return turns[k // 2 % len(turns)]
+
+    def needed(self, plan: list[tuple[Any, int]]) -> tuple[float, float]:
+        spent = fees = 0.0
+        for data, size in plan:
+            worth, price = size * data.close[0], data.close[0]
+            spent += worth / self.p.leverage if worth > 0 else worth
+            fees += abs(size) * self.p.commission * price
+        return max(spent + fees, 0.0), fees
+
+
 class OwnLines(bt.Strategy):
     """A strategy with lines of its own, one bound to an indicator and one written bar by bar."""
 
-    lines = ("mean", "mark")
+    lines: Any = ("mean", "mark")
 
     def __init__(self) -> None:
         self.lines.mean = bt.indicators.SMA(self.data, period=3)

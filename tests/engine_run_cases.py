@@ -88,8 +88,8 @@ def watching_cases() -> list[Case]:
 
 def several_cases() -> list[Case]:
     """Several strategies, optimisations, signals, repeated and ended runs."""
-    pair = ((trade.TopScores, {"every": 4}), (trade.EveryOrderType, {}))
-    late = ((trade.Crossing, {"slow": 12}), (trade.Targets, {}), (lines.Patient, {}))
+    pair: Any = ((trade.TopScores, {"every": 4}), (trade.EveryOrderType, {}))
+    late: Any = ((trade.Crossing, {"slow": 12}), (trade.Targets, {}), (lines.Patient, {}))
     grid = {"fast": [2, 4], "slow": [7, 9]}
     one_cpu = {"maxcpus": 1}
     return [
@@ -124,7 +124,7 @@ def signals(*kinds: int) -> Equip:
 class Above(bt.Indicator):
     """A signal: how far the close is above its mean."""
 
-    lines = ("signal",)
+    lines: Any = ("signal",)
     params = (("period", 5),)
 
     def __init__(self) -> None:

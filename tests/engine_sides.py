@@ -33,7 +33,7 @@ class Columns(bt.feed.DataBase):
 
 
 class ScoredColumns(Columns):
-    lines = ("score",)
+    lines: Any = ("score",)
 
 
 def add_columns(cerebro: bt.Cerebro, panel: Panel, fields: tuple[str, ...]) -> None:

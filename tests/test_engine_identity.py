@@ -64,7 +64,8 @@ def test_the_engine_runs_a_case_as_backtrader_does(case: Case) -> None:
 @pytest.mark.parametrize("side", MIXED, ids=lambda side: side.name)
 @pytest.mark.parametrize("name", BY_NAME if FULL else QUICK_MIXED)
 def test_each_piece_of_the_engine_is_exact_without_the_others(name: str, side: Side) -> None:
-    assert_identical(BY_NAME[name], side, "everything")
+    case = BY_NAME[name]
+    assert_identical(case, side, case.listen[0])
 
 
 class Peeking(bt.Strategy):

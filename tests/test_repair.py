@@ -297,14 +297,12 @@ def test_a_stop_that_follows_a_blocked_cut_counts_no_share_twice():
     assert sum(row[7] for row in rows) == pytest.approx(-(9.4 - 9.0) * 5_000)
 
 
-@pytest.mark.xfail(strict=True, reason="Repairs.retries does not see the sale that a stop places instead")
 def test_a_purchase_short_of_cash_is_tried_beside_the_stop_that_replaces_its_blocked_sale():
     panel = prices({(4, 0): 9.0, (5, 0): 9.4}, {(4, 0): 9.2})
     result = run(panel, FULL, level=9.5)
     assert [f[:3] for f in fills(result)][1:] == [(5, "sell", 0), (5, "buy", 1), (5, "buy", 2)]
 
 
-@pytest.mark.xfail(strict=True, reason="Repairs.retries trades to the target from either side")
 def test_a_blocked_purchase_never_comes_back_as_a_sale():
     up = np.full((T, N), 11.0)
     up[5:, 0] = 99.0
@@ -314,7 +312,6 @@ def test_a_blocked_purchase_never_comes_back_as_a_sale():
     assert [f[:3] for f in fills(result)] == [(1, "buy", 0)]
 
 
-@pytest.mark.xfail(strict=True, reason="Repairs.retries trades to the target from either side")
 def test_a_blocked_sale_never_comes_back_as_a_purchase():
     down = np.full((T, N), 9.0)
     down[5:, 0] = 1.0

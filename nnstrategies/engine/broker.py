@@ -6,38 +6,23 @@ bit. What is written out here steps aside where a commission scheme, a filler or
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
-import backtrader as bt
-import numpy as np
 from backtrader.order import BuyOrder, Order, SellOrder
 
 from nnstrategies.engine.commission import is_plain
 from nnstrategies.engine.execution import cash_after, fill
 from nnstrategies.engine.feed import PanelFeed
-from nnstrategies.engine.marking import Ahead, Held, marked
 from nnstrategies.engine.orders import STOCK_KINDS, cloned, market_order
-from nnstrategies.engine.positions import Changes, Positions
+from nnstrategies.engine.valuing import ValuingBroker
 
 
-class PanelBroker(bt.brokers.BackBroker):
+class PanelBroker(ValuingBroker):
     """BackBroker with identical results; a subclass may override whatever BackBroker lets it override."""
 
     def init(self) -> None:
         super().init()
-        self._changes = Changes()
-        self.positions = Positions(self._changes)
-        self._held: list[Held] = []
-        self._ahead: Ahead | None = None
-        self._touched = 0
-        self._terms: tuple[Any, ...] = ()
-        self._flat: set[Any] = set()  # feeds that count even when flat
-
-    @property
-    def drives(self) -> bool:
-        """Whether lines hold all their values and stand where the engine's cursor is."""
-        return getattr(self.cerebro, "path", "") == "panel"
+        self.exact = type(self) is PanelBroker
 
     # -- one session ------------------------------------------------------------------------------------------------
 
@@ -57,21 +42,6 @@ class PanelBroker(bt.brokers.BackBroker):
         self._adjust_cash()
         self._get_value()
 
-    def _charge_interest(self) -> None:
-        self._look()
-        if self._ahead:
-            self._ahead.date_positions()
-            return
-        credit = 0.0
-        for held in self._held:
-            if held.position.size:
-                now = held.data.datetime.datetime()
-                charge = held.scheme.get_credit_interest(held.data, held.position, now)
-                self.d_credit[held.data] += charge
-                credit += charge
-                held.position.datetime = now
-        self.cash -= credit
-
     def _match(self) -> None:
         pending, quick = self.pending, self._written_out
         pending.append(None)
@@ -89,71 +59,6 @@ class PanelBroker(bt.brokers.BackBroker):
                 pending.append(order)
             elif order.status == Order.Completed:
                 self._bracketize(order)
-
-    def _adjust_cash(self) -> None:
-        self._look()
-        if self._ahead:
-            return
-        for held in self._held:
-            position = held.position
-            if position.size:
-                price = held.close[0]
-                self.cash += held.scheme.cashadjust(position.size, position.adjbase, price)
-                position.adjbase = price
-
-    # -- value --------------------------------------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        """Find again what contributes to the value, in the order in which backtrader adds it up, after a change.
-
-        A flat position adds 0 x close, which counts only where the close is not finite, and under foreign schemes.
-        """
-        whole = self.p.shortcash and not self._fundhist
-        if self._changes.seen and self._touched == len(self.positions) and self._terms == (whole, self.comminfo):
-            return
-        if not self._terms or self.comminfo != self._terms[1]:
-            self._touched, self._flat = 0, set()
-        self._flat.update(data for data in islice(self.positions, self._touched, None) if self._counts_flat(data))
-        self._touched, self._terms = len(self.positions), (whole, {**self.comminfo})
-        self._changes.seen = type(self) is PanelBroker  # a subclass may change positions without a word
-        self._held = [
-            Held(data, position, data.close, self.getcommissioninfo(data))
-            for data, position in self.positions.items()
-            if position.size or data in self._flat
-        ]
-        ahead = self.drives and whole and self._changes.seen and Ahead.serves(self._held)
-        self._ahead = Ahead(self._held) if ahead else None
-
-    def _counts_flat(self, data: Any) -> bool:
-        if not self.drives or not is_plain(self.getcommissioninfo(data)):
-            return True
-        return not np.isfinite(np.asarray(data.lines.close.array)).all()
-
-    def _get_value(self, datas: Any = None, lever: bool = False) -> float:
-        if datas is not None or not self.p.shortcash or self._fundhist:
-            return super()._get_value(datas, lever)  # type: ignore[no-any-return]
-        self._look()
-        while self._cash_addition:
-            added = self._cash_addition.popleft()
-            self._fundshares += added / self._fundval
-            self.cash += added
-        worth, paid, self._unrealized = self._ahead.mark() if self._ahead else marked(self._held)
-        self._value = self.cash + paid
-        self._fundval = self._value / self._fundshares
-        self._valuemkt, self._valuemktlever = paid, worth
-        self._valuelever = self.cash + worth
-        self._leverage = worth / (paid or 1.0)
-        return self._valuelever if lever else self._value
-
-    def get_value(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
-        if datas is not None and len(datas) == 1 and not lever and self.p.shortcash and not self._cash_addition:
-            data = datas[0]
-            size = self.positions[data].size
-            if is_plain(self.getcommissioninfo(data)):
-                return size * data.close[0] if size or len(data) else 0.0  # type: ignore[no-any-return]
-        return super().get_value(datas, mkt, lever)  # type: ignore[no-any-return]
-
-    getvalue = get_value
 
     # -- orders -------------------------------------------------------------------------------------------------------
 
@@ -198,7 +103,7 @@ class PanelBroker(bt.brokers.BackBroker):
         for name, value in info.items():
             order.info[name] = value
         self._ocoize(order, oco)
-        if parent is not None or not transmit or type(self) is not PanelBroker:
+        if parent is not None or not transmit or not self.exact:
             return self.submit(order, check=_checksubmit)
         self._pchildren[order.ref].append(order)  # without relatives: nothing to ask for or to wait for
         return self.transmit(order, _checksubmit)
@@ -240,7 +145,7 @@ class PanelBroker(bt.brokers.BackBroker):
     @property
     def _written_out(self) -> bool:
         """Whether nothing asks for more than whole fills under BackBroker's own methods."""
-        return type(self) is PanelBroker and self.drives and self.p.shortcash and self.p.filler is None
+        return self.exact and self.drives and self.p.shortcash and self.p.filler is None
 
     def check_submitted(self) -> None:
         """Accept what the cash allows, as bbroker.py 558-583."""
@@ -251,7 +156,8 @@ class PanelBroker(bt.brokers.BackBroker):
         if not quick or None in schemes or not all(order._active for order in submitted):  # inactive: of a bracket
             super().check_submitted()
             return
-        cash, held, at_open = self.cash, {}, self.p.coo
+        held: dict[Any, float] = {}
+        cash, at_open = self.cash, self.p.coo
         for scheme in schemes:
             order = submitted.popleft()
             data, size = order.data, order.executed.remsize

@@ -12,6 +12,7 @@ import numpy as np
 from nnstrategies.engine.broker import PanelBroker
 from nnstrategies.engine.cursor import Timeline
 from nnstrategies.engine.eligible import overridden, run_reason, settings_reason
+from nnstrategies.engine.feed import viewed
 from nnstrategies.engine.lines import own_array, unlink
 from nnstrategies.engine.loop import Days, compute
 from nnstrategies.engine.news import deliver
@@ -73,7 +74,7 @@ class Cerebro(bt.Cerebro):
             columns = {"datetime": moments, "openinterest": np.zeros(panel.T)}
             for values in columns.values():
                 values.flags.writeable = False
-            self._shared[id(panel)] = panel, {name: memoryview(values) for name, values in columns.items()}
+            self._shared[id(panel)] = panel, {name: viewed(values) for name, values in columns.items()}
         return self._shared[id(panel)][1]
 
     def __getstate__(self) -> dict[str, Any]:

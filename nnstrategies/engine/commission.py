@@ -22,7 +22,8 @@ def _unchanged(kind: type) -> bool:
 
 def is_plain(scheme: Any) -> bool:
     """True when nothing a broker asks of the scheme is overridden and it is for stocks (comminfo.py 150-290)."""
-    return _unchanged(type(scheme)) and bool(scheme._stocklike)
+    kind: Any = type(scheme)
+    return _unchanged(kind) and bool(scheme._stocklike)
 
 
 def charges_holding(scheme: Any) -> bool:
@@ -33,5 +34,5 @@ def charges_holding(scheme: Any) -> bool:
 def fee(scheme: Any, size: float, price: float) -> float:
     """The commission of a plain scheme, as CommInfoBase._getcommission computes it."""
     if scheme._commtype == CommInfoBase.COMM_PERC:
-        return abs(size) * scheme.p.commission * price  # type: ignore[no-any-return]
-    return abs(size) * scheme.p.commission  # type: ignore[no-any-return]
+        return abs(size) * scheme.p.commission * price
+    return abs(size) * scheme.p.commission

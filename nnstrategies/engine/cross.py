@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import backtrader as bt
 import numpy as np
 
@@ -17,9 +15,9 @@ from nnstrategies.typing import AnyArray, FloatArray, IntArray
 class Cross:
     """The panel's feeds of a strategy side by side; every array is [N], in the order of the strategy's feeds.
 
-    Made in the strategy's ``__init__``: ``self.cross = Cross(self)``. Shows what the lines show: in ``next`` the session
-    that just closed, in ``next_open`` already the new one. Works in any bt.Cerebro. Raises DataError for a strategy
-    without feeds of a panel, or with feeds of two.
+    Made in the strategy's ``__init__``: ``self.cross = Cross(self)``. Shows what the lines show: in ``next`` the
+    session that just closed, in ``next_open`` already the new one. Works in any bt.Cerebro. Raises DataError for a
+    strategy without feeds of a panel, or with feeds of two.
     """
 
     def __init__(self, strategy: bt.Strategy) -> None:
@@ -106,7 +104,7 @@ class Cross:
         """Share of the account's value in each feed, at this session's close; 0 where nothing is held."""
         sizes = self.positions
         worth = np.where(sizes != 0, sizes * self.close, 0.0)
-        return worth / self._strategy.broker.getvalue()  # type: ignore[no-any-return]
+        return worth / self._strategy.broker.getvalue()
 
     def rebalance(self, targets: FloatArray) -> list[bt.Order]:
         """Order every feed to its target weight and return the orders.

@@ -62,12 +62,12 @@ class Timeline:
         """[T] a strategy's minimum-period status: below 0 next, 0 nextstart, above 0 prenext (as _getminperstatus)."""
         counts = np.arange(1, self.length + 1)
         if all(positions is None for positions in self.positions):
-            return (max(minperiods) - counts).tolist()  # type: ignore[no-any-return]
+            return (max(minperiods) - counts).tolist()
         worst: IntArray = np.full(self.length, np.iinfo(np.int64).min)
         for minperiod, positions in zip(minperiods, self.positions, strict=True):
             delivered = counts if positions is None else np.asarray(positions)[1:] + 1
             np.maximum(worst, minperiod - delivered, out=worst)
-        return worst.tolist()  # type: ignore[no-any-return]
+        return worst.tolist()
 
 
 def _increases(column: FloatArray) -> bool:
@@ -80,4 +80,4 @@ def _positions(column: FloatArray, moments: FloatArray) -> Positions | None:
     index = np.empty(len(moments) + 1, dtype=np.int64)
     index[0] = -1
     index[1:] = np.searchsorted(column, moments, side="right") - 1
-    return memoryview(index)
+    return memoryview(index)  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ import backtrader as bt
 from backtrader.feed import AbstractDataBase, DataClone
 from backtrader.linebuffer import LineBuffer
 
+from nnstrategies.engine.lines import NarrowLine
+
 _OWN_STEPS = ("_oncepost", "_getminperstatus", "forward", "advance")  # of a strategy: the loop does their work
 _OWN_MOVES = ("advance_peek", "rewind", "home", "_tick_nullify", "_tick_fill")  # of a feed
 
@@ -55,6 +57,7 @@ def _feed_reason(data: Any) -> str:
         return "replayed"
     length = data.buflen()
     for line in data.lines.lines:
-        if type(line) is not LineBuffer or line.mode != line.UnBounded or line.extension or len(line.array) != length:
+        known = type(line) in (LineBuffer, NarrowLine)
+        if not known or line.mode != line.UnBounded or line.extension or line.buflen() != length:
             return "its lines are not plain buffers of one length"
     return ""

@@ -11,6 +11,7 @@ import backtrader as bt
 import numpy as np
 from backtrader.linebuffer import LineBuffer
 
+from nnstrategies.engine.lines import NarrowLine
 from nnstrategies.engine.quiet import quiet_collector
 from nnstrategies.feeds.backtrader import PanelData
 from nnstrategies.panel import Panel
@@ -30,8 +31,8 @@ class PanelFeed(PanelData):
     @classmethod
     def with_fields(cls, fields: Iterable[str]) -> type[PanelData]:
         """As in the parent; a class a set of fields, found in this module by the processes of an optimisation."""
-        more = tuple(fields)
-        return _with_fields(cls, more) if more else cls
+        kind: Any = cls
+        return _with_fields(kind, tuple(fields))
 
     def _name_lines(self) -> None:
         own = self.__dict__
@@ -39,7 +40,7 @@ class PanelFeed(PanelData):
             own[name] = line
 
     def __len__(self) -> int:
-        return self.lines.lines[0].lencount  # type: ignore[no-any-return]
+        return self.lines.lines[0].lencount
 
     def twin(self, symbol: str) -> PanelFeed:
         """A feed of another symbol, made by copying this one, which has not run yet, instead of building it anew."""
@@ -64,7 +65,8 @@ class PanelFeed(PanelData):
 
     def start(self) -> None:
         bt.feed.DataBase.start(self)
-        self._next_row, self._values = 0, {}
+        self._next_row = 0
+        self._values = {}
 
     def preload(self) -> None:
         """Show the columns as they lie in memory; as copies where backtrader's own loops may append to them."""
@@ -75,8 +77,12 @@ class PanelFeed(PanelData):
             return
         rows = self._rows_kept(shared["datetime"])
         for name, line in zip(self.getlinealiases(), self.lines.lines, strict=True):
-            column = shared[name] if name in shared else memoryview(floating(self.panel[name].T[self.column]))
-            line.array = column if rows is None else column[rows]
+            column = shared[name] if name in shared else viewed(self.panel[name].T[self.column])
+            column = column if rows is None else column[rows]
+            if column.format == "d":
+                line.array = column
+            else:
+                NarrowLine.show(line, column)
         self._next_row = self.panel.T  # nothing is left for _load
 
     def _rows_kept(self, moments: memoryview) -> slice | None:
@@ -95,9 +101,9 @@ class PanelFeed(PanelData):
 
     def __getattr__(self, name: str) -> Any:
         """Serve ``tick_open`` and the like, which backtrader's own loops set at each bar, while a cursor drives."""
+        if name[:5] != "tick_" or "_cursor" not in self.lines.lines[0].__dict__:
+            return getattr(self.lines, name)
         lines = self.lines.lines
-        if not name.startswith("tick_") or "_cursor" not in lines[0].__dict__:
-            return super().__getattr__(name)
         line = lines[0] if name == "tick_last" else getattr(self.lines, name[5:])
         return line[0] if 0 < line.lencount < line.buflen() else None  # backtrader leaves it out on the last bar
 
@@ -127,16 +133,18 @@ def add_panel(
 @lru_cache(maxsize=256)
 def _with_fields(kind: type[PanelFeed], fields: tuple[str, ...]) -> type[PanelData]:
     made: Any = super(PanelFeed, kind).with_fields(fields)
+    if made is kind:
+        return kind
     made.__module__, made.__qualname__ = __name__, made.__name__
     globals()[made.__name__] = made
-    return made  # type: ignore[no-any-return]
+    return made
 
 
-def floating(column: AnyArray) -> AnyArray:
-    """A contiguous column as it is when it holds native floats of 4 or 8 bytes, else a float64 copy."""
-    if column.dtype in (np.float64, np.float32) and column.flags.c_contiguous:
-        return column
-    return np.ascontiguousarray(column, dtype=np.float64)
+def viewed(column: AnyArray) -> memoryview:
+    """A contiguous column as it lies in memory when it holds native floats of 4 or 8 bytes, else a float64 copy."""
+    if column.dtype not in (np.float64, np.float32) or not column.flags.c_contiguous:
+        column = np.ascontiguousarray(column, dtype=np.float64)
+    return memoryview(column)  # type: ignore[arg-type]
 
 
 def _copied(info: Any) -> Any:

@@ -21,6 +21,47 @@ from nnstrategies.errors import DataError
 moment_of: Any = lru_cache(maxsize=1 << 16)(num2date)  # a run asks for the same few thousand moments again and again
 
 
+class NarrowLine(LineBuffer):
+    """A line that shows float32 values; whoever asks for its whole ``array`` gets doubles, as everywhere in backtrader.
+
+    Indicators read arrays as doubles, some through the buffer itself, and a line read bar by bar needs no copy.
+    """
+
+    @classmethod
+    def show(cls, line: LineBuffer, values: memoryview) -> None:
+        """Let a plain line show these values."""
+        line.__dict__.pop("array", None)
+        line.__dict__["_narrow"] = values
+        line.__class__ = cls
+
+    @property
+    def array(self) -> Any:
+        own = self.__dict__
+        if "_wide" not in own:
+            own["_wide"] = _owned(own["_narrow"])
+        return own["_wide"]
+
+    @array.setter
+    def array(self, values: Any) -> None:
+        own = self.__dict__
+        own.pop("_wide", None)
+        if own.pop("_narrow", None) is not None:
+            self.__class__ = LineBuffer
+        own["array"] = values
+
+    def buflen(self) -> int:
+        return len(self.__dict__["_narrow"])
+
+    def __getitem__(self, ago: int) -> float:
+        return self.__dict__["_narrow"][self.idx + ago]
+
+
+def stored(line: Any) -> Any:
+    """A line's values as they are stored: an array, or a view on float64 or float32 memory."""
+    narrow = line.__dict__.get("_narrow")
+    return line.array if narrow is None else narrow
+
+
 class _Linked:
     """What both kinds of linked lines share; ``_plain`` is the class to go back to."""
 
@@ -63,12 +104,13 @@ class _Linked:
         )
 
     def __setitem__(self, ago: int, value: float) -> None:
-        if isinstance(self.array, memoryview) and self.array.readonly:
+        values = stored(self)
+        if isinstance(values, memoryview) and values.readonly:
             raise DataError("engine: a line that shows a Panel's column is read-only; use runonce=False to write to it")
         super().__setitem__(ago, value)  # type: ignore[misc]
 
     def datetime(self, ago: int = 0, tz: Any = None, naive: bool = True) -> dt.datetime:
-        return moment_of(self[ago], tz or self._tz, naive)  # type: ignore[index, no-any-return]
+        return moment_of(self[ago], tz or self._tz, naive)  # type: ignore[index]
 
     def date(self, ago: int = 0, tz: Any = None, naive: bool = True) -> dt.date:
         return self.datetime(ago, tz, naive).date()
@@ -78,13 +120,13 @@ class _Linked:
 
     def get(self, ago: int = 0, size: int = 1) -> Any:
         end = self.idx + ago + 1
-        return _owned(self.array[end - size : end])
+        return _owned(stored(self)[end - size : end])
 
     def getzero(self, idx: int = 0, size: int = 1) -> Any:
-        return _owned(self.array[idx : idx + size])
+        return _owned(stored(self)[idx : idx + size])
 
     def plotrange(self, start: int, end: int) -> Any:
-        return _owned(self.array[start:end])
+        return _owned(stored(self)[start:end])
 
 
 class _Aligned(_Linked):
@@ -107,7 +149,7 @@ class _Aligned(_Linked):
         at = self._cursor.row + ago
         if at < 0:
             self._before_first()
-        return self.array[at]  # type: ignore[no-any-return]
+        return self.array[at]
 
 
 class _Ragged(_Linked):
@@ -117,22 +159,42 @@ class _Ragged(_Linked):
 
     @property
     def idx(self) -> int:  # type: ignore[override]
-        return self._positions[self._cursor.count]  # type: ignore[no-any-return]
+        return self._positions[self._cursor.count]
 
     _idx = idx
 
     @property
     def lencount(self) -> int:  # type: ignore[override]
-        return self._positions[self._cursor.count] + 1  # type: ignore[no-any-return]
+        return self._positions[self._cursor.count] + 1
 
     def __len__(self) -> int:
-        return self._positions[self._cursor.count] + 1  # type: ignore[no-any-return]
+        return self._positions[self._cursor.count] + 1
 
     def __getitem__(self, ago: int) -> float:
         at = self._positions[self._cursor.count] + ago
         if at < 0:
             self._before_first()
-        return self.array[at]  # type: ignore[no-any-return]
+        return self.array[at]
+
+
+class _AlignedNarrow(_Aligned):
+    _narrow: memoryview
+
+    def __getitem__(self, ago: int) -> float:
+        at = self._cursor.row + ago
+        if at < 0:
+            self._before_first()
+        return self._narrow[at]
+
+
+class _RaggedNarrow(_Ragged):
+    _narrow: memoryview
+
+    def __getitem__(self, ago: int) -> float:
+        at = self._positions[self._cursor.count] + ago
+        if at < 0:
+            self._before_first()
+        return self._narrow[at]
 
 
 @lru_cache(maxsize=256)
@@ -151,7 +213,8 @@ def link(line: LineBuffer, cursor: Cursor, positions: Positions | None) -> None:
     own["_plain"], own["_cursor"] = line.__class__, cursor
     if positions is not None:
         own["_positions"] = positions
-    line.__class__ = _linked_class(line.__class__, _Aligned if positions is None else _Ragged)
+    kinds = (_AlignedNarrow, _RaggedNarrow) if "_narrow" in own else (_Aligned, _Ragged)
+    line.__class__ = _linked_class(line.__class__, kinds[positions is not None])
 
 
 def is_aligned(line: Any) -> bool:
@@ -161,7 +224,7 @@ def is_aligned(line: Any) -> bool:
 
 def row_of(line: Any) -> int:
     """The cursor's row as an aligned line sees it."""
-    return line._cursor.row  # type: ignore[no-any-return]
+    return line._cursor.row
 
 
 def unlink(line: LineBuffer) -> None:
@@ -171,8 +234,9 @@ def unlink(line: LineBuffer) -> None:
 
 def own_array(line: LineBuffer) -> None:
     """Replace a view by a copy that backtrader's own loops may append to."""
-    if isinstance(line.array, memoryview):
-        line.array = _owned(line.array)
+    values = stored(line)
+    if isinstance(values, memoryview):
+        line.array = _owned(values)
 
 
 def _owned(values: Any) -> Any:

@@ -103,10 +103,11 @@ class Days:
         self.shares = [self._share(strategy) for strategy in strategies]
 
     def _link_feed(self, data: Any, positions: Positions | None) -> None:
-        data._tick_nullify()
-        if isinstance(data, PanelFeed):
-            for name in [name for name in data.__dict__ if name.startswith("tick_")]:
-                del data.__dict__[name]
+        if not isinstance(data, PanelFeed):
+            data._tick_nullify()
+        elif "tick_last" in data.__dict__:  # left by an indicator that was computed bar by bar
+            for alias in (*data.getlinealiases(), "last"):
+                data.__dict__.pop(f"tick_{alias}", None)
         self._where[id(data)] = positions
         for line in data.lines.lines:
             self._where[id(line)] = positions

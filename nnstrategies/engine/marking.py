@@ -7,21 +7,19 @@ sum adds the same numbers in the same order as backtrader's loop: ``accumulate``
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnstrategies.engine.commission import charges_holding, is_plain
-from nnstrategies.engine.lines import is_aligned, moment_of, row_of
+from nnstrategies.engine.lines import is_aligned, moment_of, row_of, stored
 from nnstrategies.typing import FloatArray
 
 _NUMBERS = (int, float)  # numpy's own would make the sums numpy's as well, in backtrader
 _FIRST, _NEXT = 2, 40  # days in a block: few at first, for those who trade daily; a rebalance is some twenty apart
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """One open position: its feed, backtrader's Position, the line of closes, the commission scheme."""
 
     data: Any
@@ -57,7 +55,7 @@ class Ahead:
     def __init__(self, held: Sequence[Held]) -> None:
         self.positions = [each.position for each in held]
         self._clock = held[0].data.datetime
-        self._closes = [np.asarray(each.close.array) for each in held]  # K x [T]
+        self._closes = [np.asarray(stored(each.close)) for each in held]  # K x [T]
         self._size = np.array([each.position.size for each in held], dtype=np.float64)[:, None]  # [K, 1]
         self._price = np.array([each.position.price for each in held], dtype=np.float64)[:, None]
         self._schemes = list({id(each.scheme): each.scheme for each in held}.values())

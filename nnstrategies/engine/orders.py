@@ -73,12 +73,12 @@ def _session_end(data: Any, moment: float) -> float:
     if data._tz is None and data.datetime._tz is None:
         return _naive_session_end(moment, data.p.sessionend)
     now = data.datetime.datetime(0)
-    return data.date2num(_end_after(now, data.p.sessionend))  # type: ignore[no-any-return]
+    return data.date2num(_end_after(now, data.p.sessionend))
 
 
 @lru_cache(maxsize=1 << 14)
 def _naive_session_end(moment: float, close: dt.time) -> float:
-    return date2num(_end_after(moment_of(moment, None, True), close))  # type: ignore[no-any-return]
+    return date2num(_end_after(moment_of(moment, None, True), close))
 
 
 def _end_after(now: dt.datetime, close: dt.time) -> dt.datetime:

@@ -25,51 +25,45 @@ _SERVED = ("buy", "sell", "submit", "transmit", "getposition", "get_value", "get
 def rebalance(strategy: bt.Strategy, feeds: Sequence[Any], targets: FloatArray, sizes: FloatArray) -> list[bt.Order]:
     """Place the orders and return them; ``targets`` and ``sizes`` (held) are [N]."""
     columns = np.flatnonzero((targets != 0) & ~np.isnan(targets) | (sizes != 0) & (targets == 0)).tolist()
-    value = strategy.broker.getvalue()
-    shrinking, growing = [], []
+    broker: Any = strategy.broker
+    value = broker.getvalue()
+    place = _place_quickly if _is_plain(strategy) else _place
+    shrinking: list[tuple[Any, float, float]] = []
+    growing: list[tuple[Any, float, float]] = []
     for column in columns:
-        worth = strategy.broker.getvalue([feeds[column]]) if sizes[column] else 0.0
-        (shrinking if targets[column] * value < worth else growing).append(column)
-    batch = _batch(strategy)
-    place = batch.order if batch else strategy.order_target_percent
-    orders = (place(feeds[column], float(targets[column])) for column in (*shrinking, *growing))
+        feed, target = feeds[column], float(targets[column])
+        worth = broker.getvalue([feed]) if sizes[column] else 0.0
+        (shrinking if target * value < worth else growing).append((feed, target, worth))
+    orders = (place(strategy, feed, target, value, worth) for feed, target, worth in (*shrinking, *growing))
     return [order for order in orders if order is not None]
 
 
-def _batch(strategy: Any) -> _Batch | None:
-    """The quick way to the same orders, unless the strategy or the broker has its own way to any of them."""
+def _is_plain(strategy: Any) -> bool:
+    """Whether neither strategy nor broker has its own way to any of these orders."""
     broker = strategy.broker
     own = overridden(type(strategy), bt.Strategy, _ASKED) or overridden(type(broker), PanelBroker, _SERVED)
-    if own or not broker.p.shortcash or broker._cash_addition or not broker.drives:
-        return None
-    return _Batch(strategy)
+    return bool(not own and broker.p.shortcash and not broker._cash_addition and broker.drives)
 
 
-class _Batch:
-    """Orders of one strategy at one moment."""
+def _place(strategy: Any, feed: Any, target: float, value: float, worth: float) -> Any:
+    return strategy.order_target_percent(feed, target)
 
-    def __init__(self, strategy: Any) -> None:
-        self._strategy, self._broker = strategy, strategy.broker
-        self._value = self._broker.getvalue()
 
-    def order(self, feed: Any, target: float) -> Any:
-        """``order_target_percent(feed, target)`` for a plain scheme; None when there is nothing to trade."""
-        scheme = self._broker.getcommissioninfo(feed)
-        if not is_plain(scheme) or type(scheme).getsize is not CommInfoBase.getsize:
-            return self._strategy.order_target_percent(feed, target)
-        held = self._broker.positions[feed].size
-        wanted = target * self._value
-        if not wanted and held:
-            return self._market(feed, -held, None)
-        price = feed.close[0]
+def _place_quickly(strategy: Any, feed: Any, target: float, value: float, worth: float) -> Any:
+    """``order_target_percent(feed, target)`` for a plain scheme; None when there is nothing to trade."""
+    broker = strategy.broker
+    scheme = broker.getcommissioninfo(feed)
+    if not is_plain(scheme) or type(scheme).getsize is not CommInfoBase.getsize:
+        return strategy.order_target_percent(feed, target)
+    held, wanted, price = broker.positions[feed].size, target * value, feed.close[0]
+    if not wanted and held:
+        return broker.market(SellOrder if held > 0 else BuyOrder, strategy, feed, abs(held))
+    if not held:
         worth = held * price
-        if wanted > worth:
-            return self._market(feed, int(scheme.p.leverage * ((wanted - worth) // price)), price)
-        if wanted < worth:
-            return self._market(feed, -int(scheme.p.leverage * ((worth - wanted) // price)), price)
+    if wanted > worth:
+        size, kind = int(scheme.p.leverage * ((wanted - worth) // price)), BuyOrder
+    elif wanted < worth:
+        size, kind = int(scheme.p.leverage * ((worth - wanted) // price)), SellOrder
+    else:
         return None
-
-    def _market(self, feed: Any, size: float, price: float | None) -> Any:
-        if not size:
-            return None
-        return self._broker.market(BuyOrder if size > 0 else SellOrder, self._strategy, feed, abs(size), price)
+    return broker.market(kind, strategy, feed, abs(size), price) if size else None

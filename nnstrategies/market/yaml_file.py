@@ -14,7 +14,7 @@ from nnstrategies.errors import ConfigError
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is six times as fast, where it is built in
 
 
-class _NoDoubles(_Loader):  # type: ignore[misc]
+class _NoDoubles(_Loader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:

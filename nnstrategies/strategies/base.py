@@ -155,7 +155,7 @@ class RebalanceStrategy(bt.Strategy):
         for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
             again = self._repairs.drop(column) and self.p.repair
             self._sell(column, view.shares[column], 0.0, "repair" if again else reason)
-        for retry in self._repairs.retries(view):
+        for retry in self._repairs.retries(view, len(exits)):
             if self.p.repair:
                 self._retry(retry, view)
 
@@ -168,10 +168,10 @@ class RebalanceStrategy(bt.Strategy):
             self._buy(column, size, target, retry.rank, "repair")
 
     def _sell(self, column: int, size: float, target: float, reason: str) -> None:
-        self.sell(data=self._feeds[column], size=size, target=target, rank=0, reason=reason)
+        self.sell(data=self._feeds[column], size=float(size), target=float(target), rank=0, reason=reason)
 
     def _buy(self, column: int, size: float, target: float, rank: int, reason: str) -> None:
-        self.buy(data=self._feeds[column], size=size, target=target, rank=rank, reason=reason)
+        self.buy(data=self._feeds[column], size=float(size), target=float(target), rank=rank, reason=reason)
 
     def _view(self, t: int) -> View:
         panel: Panel = self.p.panel
@@ -257,15 +257,21 @@ class RebalanceStrategy(bt.Strategy):
 
     def _addnotification(self, order: Any, quicknotify: bool = False) -> None:
         """Keep the average entry price in adjusted terms; here, so that a user's notify_order cannot lose it."""
+        if order.status not in (order.Submitted, order.Accepted):
+            self._follow(order)
+        super()._addnotification(order, quicknotify=quicknotify)
+
+    def _follow(self, order: Any) -> None:
         column = self._columns.get(order.data)
-        if column is not None and not order.alive():
-            self._repairs.note(column, order.info)
-        if column is not None and not order.p.simulated:
+        if column is None:
+            return
+        if not order.alive():
+            self._repairs.note(column, order.info, order.issell())
+        if not order.p.simulated:
             for part in order.executed.iterpending():
                 self._book(column, part)
-        elif column is not None and not self.broker.getposition(order.data).size:
+        elif not self.broker.getposition(order.data).size:
             self._entry[column] = np.nan
-        super()._addnotification(order, quicknotify=quicknotify)
 
     def _book(self, column: int, part: Any) -> None:
         if part.psize == 0:
