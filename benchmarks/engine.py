@@ -67,9 +67,11 @@ def rounds(jobs: dict[str, str], folder: Path, count: int) -> dict[str, list[Fig
     """``count`` runs of each job, alternating; a job that failed once is not tried again."""
     figures: dict[str, list[Figures]] = {job: [] for job in jobs}
     failed: set[str] = set()
-    for _ in range(count):
+    for turn in range(count):
         for job, python in jobs.items():
             one = None if job in failed else measured(python, job, folder)
+            if one is not None:
+                print(f"  {folder.name}, round {turn + 1}: {job}: {one['cpu']:.3f} CPU s", file=sys.stderr, flush=True)
             failed |= {job} if one is None else set()
             figures[job] += [one] if one is not None else []
     return {job: values for job, values in figures.items() if values}

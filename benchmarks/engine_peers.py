@@ -102,61 +102,71 @@ def prepare_pybroker() -> Run:
 
 
 def prepare_zipline() -> Run:
-    from zipline import api, run_algorithm
+    from zipline import run_algorithm
     from zipline.data import bundles
     from zipline.utils.calendar_utils import get_calendar
 
     def run(market: Market) -> dict[str, float]:
-        calendar = get_calendar("24/5")  # every weekday, as the market has them
         first, last = market.index[0], market.index[-1]
-        targets = market.targets()
-        decided = set(targets.index[1:])  # on the first day it knows no price yet
         placed: list[Any] = []
-
-        def ingest(environ: Any, assets: Any, minutes: Any, daily: Any, adjustments: Any, *more: Any) -> None:
-            table = {"symbol": market.symbols, "start_date": first, "end_date": last, "exchange": "24/5"}
-            assets.write(
-                equities=pd.DataFrame(table), exchanges=pd.DataFrame({"exchange": ["24/5"], "country_code": "US"})
-            )
-            names = ("open", "high", "low", "close", "volume")
-            bars = (
-                pd.DataFrame({x: market.fields[x][n] for x in names}, market.index) for n in range(len(market.symbols))
-            )
-            daily.write(enumerate(bars))
-            adjustments.write()
-
-        def initialize(context: Any) -> None:
-            context.assets = [api.symbol(name) for name in market.symbols]
-            api.set_commission(api.commission.PerDollar(cost=COMMISSION))
-            api.set_slippage(api.slippage.FixedSlippage(spread=0.0))
-
-        def handle_data(context: Any, data: Any) -> None:
-            today = data.current_session.tz_localize(None)  # the clock shows its close, which is midnight after
-            if today not in decided:
-                return
-            weights = targets.loc[today].to_numpy()
-            for wanted in (False, True):  # sells first
-                for asset, weight in zip(context.assets, weights, strict=True):
-                    if bool(weight) == wanted and (weight or context.portfolio.positions[asset].amount):
-                        placed.append(api.order_target_percent(asset, weight))
-
         with tempfile.TemporaryDirectory() as root:
             os.environ["ZIPLINE_ROOT"] = root
-            bundles.register("market", ingest, calendar_name="24/5", start_session=first, end_session=last)
+            bundle = zipline_bundle(market)
+            bundles.register("market", bundle, calendar_name="24/5", start_session=first, end_session=last)
             bundles.ingest("market", show_progress=False)
             result = run_algorithm(
                 start=first,
                 end=last,
-                initialize=initialize,
-                handle_data=handle_data,
+                **zipline_algorithm(market, placed),
                 capital_base=CASH,
                 bundle="market",
-                trading_calendar=calendar,
+                trading_calendar=get_calendar("24/5"),  # every weekday, as the market has them
                 benchmark_returns=pd.Series(0.0, market.index),
             )
-        return {"value": float(result["portfolio_value"].iloc[-1]), "orders": len([each for each in placed if each])}
+        orders = len([each for each in placed if each])
+        return {"value": float(result["portfolio_value"].iloc[-1]), "orders": orders}
 
     return run
+
+
+def zipline_bundle(market: Market) -> Callable[..., None]:
+    """A function that writes the market into a bundle; zipline calls it with more arguments than it needs."""
+    names = ("open", "high", "low", "close", "volume")
+
+    def ingest(environ: Any, assets: Any, minutes: Any, daily: Any, adjustments: Any, *more: Any) -> None:
+        span = {"start_date": market.index[0], "end_date": market.index[-1], "exchange": "24/5"}
+        exchanges = pd.DataFrame({"exchange": ["24/5"], "country_code": "US"})
+        assets.write(equities=pd.DataFrame({"symbol": market.symbols, **span}), exchanges=exchanges)
+        columns = ({name: market.fields[name][n] for name in names} for n in range(len(market.symbols)))
+        daily.write(enumerate(pd.DataFrame(each, market.index) for each in columns))
+        adjustments.write()
+
+    return ingest
+
+
+def zipline_algorithm(market: Market, placed: list[Any]) -> dict[str, Callable[..., None]]:
+    """Its two functions; ``placed`` receives the orders."""
+    from zipline import api
+
+    targets = market.targets()
+    decided = set(targets.index[1:])  # on the first day it knows no price yet
+
+    def initialize(context: Any) -> None:
+        context.assets = [api.symbol(name) for name in market.symbols]
+        api.set_commission(api.commission.PerDollar(cost=COMMISSION))
+        api.set_slippage(api.slippage.FixedSlippage(spread=0.0))
+
+    def handle_data(context: Any, data: Any) -> None:
+        today = data.current_session.tz_localize(None)  # the clock shows its close, which is midnight after
+        if today not in decided:
+            return
+        weights = targets.loc[today].to_numpy()
+        for wanted in (False, True):  # sells first
+            for asset, weight in zip(context.assets, weights, strict=True):
+                if bool(weight) == wanted and (weight or context.portfolio.positions[asset].amount):
+                    placed.append(api.order_target_percent(asset, weight))
+
+    return {"initialize": initialize, "handle_data": handle_data}
 
 
 JOBS: dict[str, Callable[[], Run]] = {

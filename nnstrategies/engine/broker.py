@@ -6,6 +6,7 @@ bit. What is written out here steps aside where a commission scheme, a filler or
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from backtrader.order import BuyOrder, Order, SellOrder
@@ -102,11 +103,16 @@ class PanelBroker(ValuingBroker):
         )
         for name, value in info.items():
             order.info[name] = value
+        if parent is None and oco is None and transmit and _checksubmit and self.exact:
+            return self.admit(order)
         self._ocoize(order, oco)
-        if parent is not None or not transmit or not self.exact:
-            return self.submit(order, check=_checksubmit)
-        self._pchildren[order.ref].append(order)  # without relatives: nothing to ask for or to wait for
-        return self.transmit(order, _checksubmit)
+        return self.submit(order, check=_checksubmit)
+
+    def admit(self, order: Any) -> Any:
+        """Take an order without relatives: there is nothing to ask for or to wait for."""
+        ref = order.ref
+        self._ocos[ref], self._ocol[ref], self._pchildren[ref] = ref, [ref], deque((order,))
+        return self.transmit(order)
 
     def transmit(self, order: Any, check: bool = True) -> Any:
         if not check or not self.p.checksubmit or type(order) not in STOCK_KINDS:

@@ -72,7 +72,12 @@ def fill(broker: Any, order: Any, scheme: Any, price: float, dated: float | None
     broker.cash = cash
     moment = data.datetime[0]
     now = moment_of(moment, None, True) if data.datetime._tz is None else data.datetime.datetime()
-    held, average, _, _ = position.update(size, price, now)
+    before, held = position.size, position.size + size
+    average = 0.0
+    if held:
+        average = cost if closed else (cost * before + size * price) / held if before else price
+    position.datetime, position.price_orig, position.size, position.price = now, cost, held, average
+    position.upopened, position.upclosed, position.changes.seen = opened, closed, False
     if closed and broker.p.int2pnl:
         closed_fee += broker.d_credit.pop(data, 0.0)
     bit, done = _NEW(OrderExecutionBit), order.executed
@@ -81,8 +86,14 @@ def fill(broker: Any, order: Any, scheme: Any, price: float, dated: float | None
     bit.closedcomm, bit.openedcomm = closed_fee, opened_fee
     bit.value, bit.comm, bit.pnl = closed_worth + opened_worth, closed_fee + opened_fee, profit
     bit.psize, bit.pprice = held, average
-    done.addbit(bit)
-    done.margin = terms.margin
+    done.exbits.append(bit)
+    done.remsize -= size
+    whole = done.size + size
+    done.price = (done.size * done.price + size * price) / whole
+    done.dt, done.size, done.psize, done.pprice, done.margin = bit.dt, whole, held, average, terms.margin
+    done.value += bit.value
+    done.comm += bit.comm
+    done.pnl += profit
     order.status = Order.Partial if done.remsize else Order.Completed
     order.comminfo = scheme
     return True

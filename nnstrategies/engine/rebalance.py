@@ -16,54 +16,65 @@ from backtrader.order import BuyOrder, SellOrder
 from nnstrategies.engine.broker import PanelBroker
 from nnstrategies.engine.commission import is_plain
 from nnstrategies.engine.eligible import overridden
+from nnstrategies.engine.orders import market_order
 from nnstrategies.typing import FloatArray
 
 _ASKED = ("order_target_percent", "order_target_value", "buy", "sell", "close", "getposition")
-_SERVED = ("buy", "sell", "submit", "transmit", "getposition", "get_value", "getvalue", "getcommissioninfo")
 
 
 def rebalance(strategy: bt.Strategy, feeds: Sequence[Any], targets: FloatArray, sizes: FloatArray) -> list[bt.Order]:
     """Place the orders and return them; ``targets`` and ``sizes`` (held) are [N]."""
     columns = np.flatnonzero((targets != 0) & ~np.isnan(targets) | (sizes != 0) & (targets == 0)).tolist()
-    broker: Any = strategy.broker
+    chosen = [feeds[column] for column in columns]
+    weights = targets[columns].tolist()
+    if _is_plain(strategy, chosen):
+        return _place_quickly(strategy, chosen, weights)
+    broker = strategy.broker
     value = broker.getvalue()
-    place = _place_quickly if _is_plain(strategy) else _place
-    shrinking: list[tuple[Any, float, float]] = []
-    growing: list[tuple[Any, float, float]] = []
-    for column in columns:
-        feed, target = feeds[column], float(targets[column])
-        worth = broker.getvalue([feed]) if sizes[column] else 0.0
-        (shrinking if target * value < worth else growing).append((feed, target, worth))
-    orders = (place(strategy, feed, target, value, worth) for feed, target, worth in (*shrinking, *growing))
+    worth = [broker.getvalue([feeds[column]]) if sizes[column] else 0.0 for column in columns]
+    triples = list(zip(chosen, weights, worth, strict=True))
+    shrinking = [(feed, weight) for feed, weight, held in triples if weight * value < held]
+    growing = [(feed, weight) for feed, weight, held in triples if not weight * value < held]  # NaN is here
+    orders = [strategy.order_target_percent(feed, weight) for feed, weight in (*shrinking, *growing)]
     return [order for order in orders if order is not None]
 
 
-def _is_plain(strategy: Any) -> bool:
-    """Whether neither strategy nor broker has its own way to any of these orders."""
+def _is_plain(strategy: Any, feeds: Sequence[Any]) -> bool:
+    """Whether neither strategy, broker nor a commission scheme has its own way to any of these orders."""
     broker = strategy.broker
-    own = overridden(type(strategy), bt.Strategy, _ASKED) or overridden(type(broker), PanelBroker, _SERVED)
-    return bool(not own and broker.p.shortcash and not broker._cash_addition and broker.drives)
+    own = overridden(type(strategy), bt.Strategy, _ASKED) or not isinstance(broker, PanelBroker) or not broker.exact
+    if own or not broker.p.shortcash or broker._cash_addition or not broker.drives:
+        return False
+    schemes = {id(scheme): scheme for scheme in map(broker.getcommissioninfo, feeds)}.values()
+    return all(is_plain(scheme) and type(scheme).getsize is CommInfoBase.getsize for scheme in schemes)
 
 
-def _place(strategy: Any, feed: Any, target: float, value: float, worth: float) -> Any:
-    return strategy.order_target_percent(feed, target)
-
-
-def _place_quickly(strategy: Any, feed: Any, target: float, value: float, worth: float) -> Any:
-    """``order_target_percent(feed, target)`` for a plain scheme; None when there is nothing to trade."""
+def _place_quickly(strategy: Any, feeds: Sequence[Any], weights: Sequence[float]) -> list[Any]:
+    """``order_target_percent(feed, weight)`` for plain schemes, which touches a position when its turn comes."""
     broker = strategy.broker
-    scheme = broker.getcommissioninfo(feed)
-    if not is_plain(scheme) or type(scheme).getsize is not CommInfoBase.getsize:
-        return strategy.order_target_percent(feed, target)
-    held, wanted, price = broker.positions[feed].size, target * value, feed.close[0]
-    if not wanted and held:
-        return broker.market(SellOrder if held > 0 else BuyOrder, strategy, feed, abs(held))
-    if not held:
+    value, positions = broker.getvalue(), broker.positions
+    shrinking: list[tuple[Any, float, float | None]] = []
+    growing: list[tuple[Any, float, float | None]] = []
+    for feed, weight in zip(feeds, weights, strict=True):
+        position = positions.get(feed)
+        held = position.size if position is not None else 0
+        price, wanted = feed.close[0], weight * value
         worth = held * price
-    if wanted > worth:
-        size, kind = int(scheme.p.leverage * ((wanted - worth) // price)), BuyOrder
-    elif wanted < worth:
-        size, kind = int(scheme.p.leverage * ((worth - wanted) // price)), SellOrder
-    else:
-        return None
-    return broker.market(kind, strategy, feed, abs(size), price) if size else None
+        leverage = broker.getcommissioninfo(feed).p.leverage
+        if not wanted and held:
+            trade = (feed, -held, None)
+        elif wanted > worth:
+            trade = (feed, int(leverage * ((wanted - worth) // price)), price)
+        elif wanted < worth:
+            trade = (feed, -int(leverage * ((worth - wanted) // price)), price)
+        else:
+            trade = (feed, 0, None)
+        (shrinking if wanted < (worth if held else 0.0) else growing).append(trade)
+    orders = []
+    for feed, size, price in (*shrinking, *growing):
+        positions[feed]  # backtrader asks for it, and from then on counts it in the value
+        if size:
+            kind = BuyOrder if size > 0 else SellOrder
+            terms = (None, None, 0, None, None, None, True, False)
+            orders.append(broker.admit(market_order(kind, strategy, feed, abs(size), price, *terms)))
+    return orders

@@ -36,7 +36,7 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
     chosen = load_strategy(strategy) if strategy else RebalanceStrategy
     _check_data(run)
     with run.stage("backtest"):
-        scores = _portfolios(run)
+        scores = portfolios(run)
         headline = run.config.headline
         first, last = run.test_rows
         names = list(scores)
@@ -109,7 +109,7 @@ def _check_data(run: Run) -> None:
         )
 
 
-def _portfolios(run: Run) -> dict[str, Scores]:
+def portfolios(run: Run) -> dict[str, Scores]:
     """Scores by portfolio: each recipe's mean over seeds and, where there are several, each seed's own."""
     table = run.folder.read_frame("scores")
     portfolios: dict[str, Scores] = {}

@@ -190,14 +190,15 @@ class RebalanceStrategy(bt.Strategy):
 
     def _stopped(self, view: View) -> dict[int, str]:
         """Columns of held symbols that broke their level or reached their profit, with the reason."""
-        if not view.held.any():
+        held = view.held & ~view.suspended  # an exit that a suspension blocked waits as a repair
+        if not held.any():
             return {}
         levels = self._hooks.array("protect", view)
         close = view.adjusted("close")
         with np.errstate(invalid="ignore"):
-            below = view.held & (close < levels)
+            below = held & (close < levels)
             gain = self.p.stop.take_profit if self.p.stop is not None else None
-            above = view.held & (close >= view.entry_price * (1.0 + gain)) if gain is not None else below & False
+            above = held & (close >= view.entry_price * (1.0 + gain)) if gain is not None else below & False
         exits = dict.fromkeys(np.flatnonzero(above).tolist(), "take-profit")
         return exits | dict.fromkeys(np.flatnonzero(below).tolist(), "stop-loss")
 
