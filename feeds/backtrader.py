@@ -89,4 +89,3 @@ class PanelData(bt.feed.DataBase):
             getattr(self.lines, name)[0] = float(self._values[name][self._next_row])
         self._next_row += 1
         return True
-

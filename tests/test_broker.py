@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from nnstrategies.brokers import Account, BpsSlippage, FlatCosts, MarketBroker
 from nnstrategies.brokers.sizes import legal_buy, legal_sale
-from nnstrategies.errors import ConfigError
 from nnstrategies.engine import add_panel
+from nnstrategies.errors import ConfigError
 from nnstrategies.market.book import OrderSize
 from nnstrategies.market.read import read_book
 from nnstrategies.panel import Panel, Status

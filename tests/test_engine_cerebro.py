@@ -15,6 +15,7 @@ from engine_panels import frame, walks, with_holes
 
 from nnstrategies.engine import Cerebro, PanelBroker, add_panel
 from nnstrategies.panel import Panel, Status
+from tests.small_market import make_panel
 
 PANEL = walks(3, 40)
 
@@ -214,3 +215,21 @@ def test_a_run_takes_a_small_part_of_the_panels_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.25 * 5 * N * T * 8  # of the five columns a feed shows
+
+
+def test_a_value_of_nan_is_explained_once_with_symbol_and_date(caplog):
+    class Holder(bt.Strategy):
+        def next(self):
+            if len(self) == 1:
+                self.buy(size=1)
+
+    close = np.full((6, 1), 10.0)
+    close[3:] = np.nan
+    cerebro = Cerebro(stdstats=False)
+    add_panel(cerebro, make_panel(close, np.full((6, 1), 10.0)))
+    cerebro.addstrategy(Holder)
+    with caplog.at_level("WARNING", logger="nnstrategies.engine"):
+        cerebro.run()
+    (said,) = caplog.messages
+    assert "NaN on 2020-01-07" in said
+    assert "S00 has no close and 1 shares are held" in said

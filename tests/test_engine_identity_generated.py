@@ -9,7 +9,7 @@ from engine_recorder import Case, differences, record
 from engine_sides import ENGINE, STOCK
 from hypothesis import given, settings
 
-EXAMPLES = 3000 if os.environ.get("NNSTRATEGIES_IDENTITY") == "full" else 100
+EXAMPLES = 3000 if os.environ.get("NNSTRATEGIES_IDENTITY") == "full" else 60
 
 
 @settings(max_examples=EXAMPLES)

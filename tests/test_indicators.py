@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnstrategies.errors import ConfigError, DataError
 from nnstrategies.engine import add_panel
+from nnstrategies.errors import ConfigError, DataError
 from nnstrategies.indicators import Score, SignalFilter
 from nnstrategies.scores import Scores
 from tests.small_market import make_panel, make_scores, sessions

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
 from nnstrategies.brokers import NoCosts
-from nnstrategies.errors import ConfigError, DataError, FitError
 from nnstrategies.engine import add_panel
+from nnstrategies.errors import ConfigError, DataError, FitError
 from nnstrategies.panel import Panel, Status
 from nnstrategies.strategies import RebalanceStrategy, StopSettings, cap_weights, top_n
 from nnstrategies.strategies.stops import stop_distance, volatility

@@ -17,6 +17,8 @@ from nnstrategies.engine.feed import PanelFeed
 from nnstrategies.engine.orders import STOCK_KINDS, cloned, market_order
 from nnstrategies.engine.valuing import ValuingBroker
 
+_ON_THE_WAY = (Order.Submitted, Order.Accepted)
+
 
 class PanelBroker(ValuingBroker):
     """BackBroker with identical results; a subclass may override whatever BackBroker lets it override."""
@@ -42,6 +44,8 @@ class PanelBroker(ValuingBroker):
             self._match()
         self._adjust_cash()
         self._get_value()
+        if self._value != self._value and not self._told:
+            self._tell_nan()
 
     def _match(self) -> None:
         pending, quick = self.pending, self._written_out
@@ -144,6 +148,9 @@ class PanelBroker(ValuingBroker):
                 self.notify(other)
 
     def notify(self, order: Any) -> None:
+        """Queue a copy of the order, unless its strategy says that nobody hears of orders on their way."""
+        if order.status in _ON_THE_WAY and not getattr(order.owner, "hears_progress", True):
+            return
         self.notifs.append(cloned(order))
 
     # -- execution ----------------------------------------------------------------------------------------------------

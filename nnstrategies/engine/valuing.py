@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from itertools import islice
 from typing import Any
 
@@ -12,6 +14,8 @@ from nnstrategies.engine.commission import is_plain
 from nnstrategies.engine.lines import stored
 from nnstrategies.engine.marking import Ahead, Held, marked
 from nnstrategies.engine.positions import Changes, Positions
+
+_LOG = logging.getLogger("nnstrategies.engine")
 
 
 class ValuingBroker(bt.brokers.BackBroker):
@@ -29,6 +33,7 @@ class ValuingBroker(bt.brokers.BackBroker):
         self._touched = 0
         self._terms: tuple[Any, ...] = ()
         self._flat: set[Any] = set()  # feeds that count even when flat
+        self._told = False
 
     @property
     def drives(self) -> bool:
@@ -60,6 +65,19 @@ class ValuingBroker(bt.brokers.BackBroker):
                 price = held.close[0]
                 self.cash += held.scheme.cashadjust(position.size, position.adjbase, price)
                 position.adjbase = price
+
+    def _tell_nan(self) -> None:
+        """Say once why the account's value is NaN, which backtrader keeps to itself."""
+        self._told = True
+        for data, position in self.positions.items():
+            if len(data) and math.isnan(data.close[0]):
+                what = f"{position.size:g} shares are held" if position.size else "it was asked about"
+                _LOG.warning(
+                    "the account's value is NaN on %s, as in backtrader: %s has no close and %s; leave symbols out "
+                    "while they are not listed, or trade with nnstrategies.brokers.MarketBroker",
+                    data.datetime.date(0), data._name, what,
+                )  # fmt: skip
+                return
 
     # -- value --------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import yaml
 
 from nnstrategies.errors import ConfigError
 
-
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is six times as fast, where it is built in
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +141,8 @@ class RebalanceStrategy(bt.Strategy):
             name = type(self).__name__
             raise ConfigError(f"{name}.__init__: expected it to call super().__init__(), which sets the strategy up")
         super()._start()
+        listens = type(self).notify_order is not bt.Strategy.notify_order
+        self.hears_progress = listens or bool(self.analyzers or self._slave_analyzers)
 
     def next(self) -> None:
         """Stops first, then, on a rebalance day, the new targets. Not meant to be overridden."""
@@ -181,7 +183,8 @@ class RebalanceStrategy(bt.Strategy):
             worth[column] = self.broker.getvalue([self._feeds[column]])  # its mark: the close, or what an action left
         cash, value = float(self.broker.getcash()), float(self.broker.getvalue())
         rules = getattr(self.broker, "rules", None)  # a broker that knows no market has none
-        return View(panel, t, self._table, shares, worth, cash, value, self._entry.copy(), rules)
+        entry = np.where(shares != 0, self._entry, np.nan)
+        return View(panel, t, self._table, shares, worth, cash, value, entry, rules)
 
     def _positions(self) -> Iterator[tuple[int, float]]:
         for data, position in self.broker.positions.items():
@@ -256,23 +259,20 @@ class RebalanceStrategy(bt.Strategy):
 
     # -- entry prices ---------------------------------------------------------------------------------------------
 
-    def _addnotification(self, order: Any, quicknotify: bool = False) -> None:
-        """Keep the average entry price in adjusted terms; here, so that a user's notify_order cannot lose it."""
-        if order.status not in (order.Submitted, order.Accepted):
-            self._follow(order)
-        super()._addnotification(order, quicknotify=quicknotify)
+    def _notify(self, qorders: Sequence[Any] = (), qtrades: Sequence[Any] = ()) -> None:
+        """Follow the orders; here, so that a user's notify_order cannot lose them."""
+        for order in qorders if self.cerebro.p.quicknotify else self._orderspending:
+            column = self._columns.get(order.data)
+            if column is not None and order.status not in (order.Submitted, order.Accepted):
+                self._follow(column, order)
+        super()._notify(qorders=qorders, qtrades=qtrades)
 
-    def _follow(self, order: Any) -> None:
-        column = self._columns.get(order.data)
-        if column is None:
-            return
+    def _follow(self, column: int, order: Any) -> None:
+        """Keep what is left of a target, and the average entry price in adjusted terms."""
         if not order.alive():
             self._repairs.note(column, order.info, order.issell())
-        if not order.p.simulated:
-            for part in order.executed.iterpending():
-                self._book(column, part)
-        elif not self.broker.getposition(order.data).size:
-            self._entry[column] = np.nan
+        for part in order.executed.iterpending():
+            self._book(column, part)
 
     def _book(self, column: int, part: Any) -> None:
         if part.psize == 0:

@@ -56,7 +56,7 @@ class Repairs:
 
         A price that has carried a weight past its target ends the matter: no sale comes back as a purchase. A
         suspended stock waits until it has traded. A purchase cut for want of cash is tried beside a sale only (one of
-        these, or of the ``exits`` ordered at this close), and waits while one does: without a sale there is no new cash.
+        these, or of the ``exits`` ordered at this close), and waits while one waits: else there is no new cash.
         """
         missing = {column: self._missing(column, view) for column in self._open}  # in currency
         known = {column: self._open[column] for column, gap in missing.items() if gap > 0}
