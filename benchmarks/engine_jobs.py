@@ -120,25 +120,29 @@ def engine_job(stdstats: bool) -> Callable[[], Job]:
 
 
 def arrays_job() -> Job:
-    """Our engine with arrays in and one batch of targets out."""
+    """Our engine with arrays in and one batch of targets out, and nobody listening to notifications."""
     import backtrader as bt
     import numpy as np
 
     from nnstrategies.engine import Cerebro, Cross, add_panel
 
-    class ArrayTop(monthly_top(bt)):  # type: ignore[misc]
+    class ArrayTop(bt.Strategy):  # type: ignore[misc]
         def __init__(self) -> None:
-            super().__init__()
             self.cross = Cross(self)
+            self.month: int | None = None
+
+        @property
+        def orders(self) -> list[Any]:
+            return [order for order in self.broker.orders if not order.alive()]
 
         def next(self) -> None:
             month = self.datetime.date(0).month
             if month == self.month:
                 return
             self.month = month
-            best = np.argsort(-self.cross["score"], kind="stable")[: self.p.top]
+            best = np.argsort(-self.cross["score"], kind="stable")[:TOP]
             targets = np.zeros(self.cross.N)
-            targets[best] = self.p.share / len(best)
+            targets[best] = SHARE / len(best)
             self.cross.rebalance(targets)
 
     def run(market: Market) -> dict[str, float]:
