@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnstrategies.training.baselines import GradientBoostingRecipe, MomentumRecipe, RidgeRecipe
+from nnstrategies.training.classical import LogisticRecipe, PersistenceRecipe, RandomForestRecipe, SVMRecipe
 from nnstrategies.training.network import NetworkRecipe
 from nnstrategies.training.progress import Progress, ProgressBar, Tick
 from nnstrategies.training.recipe import Recipe
@@ -16,18 +17,26 @@ RECIPES = {
     "ridge": RidgeRecipe,
     "gradient_boosting": GradientBoostingRecipe,
     "momentum": MomentumRecipe,
+    "random_forest": RandomForestRecipe,
+    "svm": SVMRecipe,
+    "logistic": LogisticRecipe,
+    "persistence": PersistenceRecipe,
 }
 
 __all__ = [
     "RECIPES",
     "Entry",
     "GradientBoostingRecipe",
+    "LogisticRecipe",
     "MomentumRecipe",
     "NetworkRecipe",
+    "PersistenceRecipe",
     "Progress",
     "ProgressBar",
+    "RandomForestRecipe",
     "Recipe",
     "RidgeRecipe",
+    "SVMRecipe",
     "Tick",
     "Timeline",
     "Version",

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from nnstrategies.models import build_model
+from nnstrategies.training.classical_apply import classifier_apply, forest_apply
 from nnstrategies.training.device import one_thread, resolve_device
 from nnstrategies.training.trees import walk_trees
 from nnstrategies.typing import AnyArray, Float32Array
@@ -84,5 +85,7 @@ KINDS: dict[str, Callable[[Mapping[str, Any], Mapping[str, AnyArray], str], Appl
     "network": network_apply,
     "ridge": ridge_apply,
     "trees": trees_apply,
+    "forest": forest_apply,
+    "classifier": classifier_apply,
     "feature": feature_apply,
 }
