@@ -114,6 +114,10 @@ def test_walked_forests_equal_scikit_learns_to_the_last_bit():
     model = RandomForestClassifier(25, min_samples_leaf=2, random_state=0).fit(x, y)
     for rows in (x, rng.normal(size=(200, 5)).astype(np.float32), x[:1]):
         assert np.array_equal(walk_forest(_export_forest(model, 3), rows), model.predict_proba(rows))
+    whole = np.round(2 * x)  # thresholds lie half way between whole numbers
+    model = RandomForestClassifier(5, random_state=0).fit(whole, y)
+    on_threshold = whole[:300] + np.float32(0.5)
+    assert np.array_equal(walk_forest(_export_forest(model, 3), on_threshold), model.predict_proba(on_threshold))
 
 
 def test_all_of_them_learn_what_can_be_learnt():

@@ -121,6 +121,14 @@ def test_a_manifest_names_the_new_settings_only_where_they_are_used():
     assert "augment" not in used.manifest["config"]
 
 
+def test_normal_weights_are_what_a_fit_starts_from():
+    samples = market_samples()[1]
+    barely = replace(LSTM, epochs=1, lr=1e-9, settings={"hidden": 24, "layers": 2})
+    for init, low, high in (("normal", 0.95, 1.05), ("xavier", 0.0, 0.3)):
+        weight = replace(barely, init=init).fit(samples, ASOF, seed=1).arrays["lstm.weight_hh_l0"]
+        assert low < weight.std() < high
+
+
 # -- losses ----------------------------------------------------------------------------------------------------------
 
 
