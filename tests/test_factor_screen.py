@@ -20,7 +20,8 @@ from nnstrategies.panel import Panel, Status
 from nnstrategies.predictors import score
 from nnstrategies.samples import Samples
 from nnstrategies.training import FactorScreenRecipe, load_version, save_version, walk_forward
-from tests.causality import check_finite, replace_future
+from nnstrategies.typing import BoolArray
+from tests.causality import check_finite, replace_future, rough_panel
 from tests.small_samples import market_samples, samples_of
 
 ASOF = 352
@@ -107,6 +108,23 @@ def test_noise_after_asof_changes_no_byte_of_the_version_or_of_its_scores(kind: 
         check_finite("factor_screen", rows[1], s.mask[ASOF][:, None])
         found.append((version.id, b"".join(row.tobytes() for row in rows)))
     assert found[0] == found[1] == found[2]
+
+
+def test_an_exit_that_a_suspension_delays_past_asof_is_not_known_at_any_horizon() -> None:
+    panel = rough_panel(symbols=20, sessions=420, seed=8, pause_rate=0.2)
+    joined = FactorSamples.join(samples_of(panel, "return"), forward_returns(panel, (5, 10)))
+
+    def delayed(asof: int) -> list[BoolArray]:
+        return [labels.end[: asof - labels.horizon_days] > asof for labels in joined.horizons]
+
+    asof = next(t for t in range(ASOF, panel.T) if all((late & joined.mask[: len(late)]).any() for late in delayed(t)))
+    for labels, late in zip(joined.upto(asof).horizons, delayed(asof), strict=True):
+        assert labels.end.max() <= asof
+        assert np.isnan(labels.returns[: len(late)][late]).all()
+    noisy = replace_future(panel, asof, np.random.default_rng(1))
+    other = FactorSamples.join(samples_of(noisy, "return"), forward_returns(noisy, (5, 10)))
+    recipe = replace(RECIPE, stride_days=1)
+    assert recipe.fit(joined, asof, 1).id == recipe.fit(other, asof, 1).id
 
 
 def test_the_last_known_returns_matter_and_later_ones_do_not() -> None:

@@ -144,6 +144,13 @@ def test_ics_are_those_of_scipy_pair_by_pair() -> None:
     assert np.isfinite(plain).mean() > 0.9
 
 
+def test_two_pairs_have_no_correlation() -> None:
+    x, y = np.array([1.0, 2, np.nan, 4]), np.array([3.0, 5, 1, np.nan])
+    assert np.isnan(ic(x, y))
+    assert np.isnan(rank_ic(x, y))
+    assert rank_ic(np.array([1.0, 2, 9]), np.array([5.0, 7, 8])) == 1
+
+
 def test_ics_are_those_of_the_evidence() -> None:
     x, y = rough_values(4)[:, 0], rough_values(5)[:, 0]
     mask = np.random.default_rng(0).random(x.shape) < 0.8
@@ -257,6 +264,11 @@ def test_the_composite_is_the_equal_weight_mean_of_turned_z_scores() -> None:
     direction = np.array([1.0, -1.0])
     z = standardise(x)
     close(composite(x, direction, "none", False), (z[:, 0] - z[:, 1]) / 2)
+    x[1, 0, 3] = 1e5
+    limited = standardise(limit_outliers(x, "mad"))
+    close(composite(x, direction, "mad", False), (limited[:, 0] - limited[:, 1]) / 2)
+    x[1, 0, 3] = 0.0
+    z = standardise(x)
     free = gram_schmidt(np.stack([z[:, 0], -z[:, 1]], axis=1))
     close(composite(x, direction, "none", True), free.mean(axis=1))
 
@@ -361,8 +373,9 @@ def test_a_group_is_cut_by_what_was_known_not_by_who_has_a_return_later() -> Non
 
 
 def test_turnover_counts_new_names() -> None:
-    groups = np.array([[1, 1, 2, 2], [1, 2, 1, 2], [1, 2, 1, 0], [0, 0, 1, 0]], dtype=np.int8)
-    np.testing.assert_allclose(turnover(groups, 2), [[np.nan, np.nan], [0.5, 0.5], [0, 0], [0, np.nan]])
+    groups = np.array([[1, 1, 2, 2], [1, 2, 1, 2], [1, 2, 1, 0], [0, 0, 1, 0], [1, 2, 0, 0]], dtype=np.int8)
+    expected = [[np.nan, np.nan], [0.5, 0.5], [0, 0], [0, np.nan], [1, np.nan]]  # none in group 2 before or after
+    np.testing.assert_allclose(turnover(groups, 2), expected)
     with pytest.raises(DataError, match="lag"):
         turnover(groups, 2, 0)
 
