@@ -111,6 +111,17 @@ def test_the_last_day_of_the_window_and_the_first_matter(name):
         assert not torch.equal(network(changed), network(x))
 
 
+def test_the_bp_network_sees_the_last_days_only():
+    torch.manual_seed(0)
+    x = torch.randn(2, 20, 3)
+    for days in (1, 4):
+        network = build_model("mlp", 3, 1, {"days": days}).eval()
+        for day in range(20):
+            changed = x.clone()
+            changed[:, day] += 1
+            assert torch.equal(network(changed), network(x)) == (day < 20 - days)
+
+
 # -- peepholes -------------------------------------------------------------------------------------------------------
 
 
