@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from nnstrategies.training.baselines import GradientBoostingRecipe, MomentumRecipe, RidgeRecipe
+from nnstrategies.training.classical import LogisticRecipe, PersistenceRecipe, RandomForestRecipe, SVMRecipe
+from nnstrategies.training.factor_screen import FactorScreenRecipe
 from nnstrategies.training.network import NetworkRecipe
 from nnstrategies.training.progress import Progress, ProgressBar, Tick
 from nnstrategies.training.recipe import Recipe
@@ -16,18 +18,28 @@ RECIPES = {
     "ridge": RidgeRecipe,
     "gradient_boosting": GradientBoostingRecipe,
     "momentum": MomentumRecipe,
+    "random_forest": RandomForestRecipe,
+    "svm": SVMRecipe,
+    "logistic": LogisticRecipe,
+    "persistence": PersistenceRecipe,
+    "factor_screen": FactorScreenRecipe,
 }
 
 __all__ = [
     "RECIPES",
     "Entry",
+    "FactorScreenRecipe",
     "GradientBoostingRecipe",
+    "LogisticRecipe",
     "MomentumRecipe",
     "NetworkRecipe",
+    "PersistenceRecipe",
     "Progress",
     "ProgressBar",
+    "RandomForestRecipe",
     "Recipe",
     "RidgeRecipe",
+    "SVMRecipe",
     "Tick",
     "Timeline",
     "Version",

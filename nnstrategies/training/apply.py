@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnstrategies.factors.combine import composite
 from nnstrategies.models import build_model
+from nnstrategies.training.classical_apply import classifier_apply, forest_apply
 from nnstrategies.training.device import one_thread, resolve_device
 from nnstrategies.training.trees import walk_trees
 from nnstrategies.typing import AnyArray, Float32Array
@@ -80,9 +82,23 @@ def feature_apply(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray], d
     return lambda x: x[:, -1, column : column + 1].astype(np.float32)
 
 
+def factor_screen_apply(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray], device_name: str) -> Apply:
+    columns, direction = arrays["columns"], arrays["direction"]
+    outliers, orthogonal = manifest["outliers"], manifest["orthogonal"]
+
+    def apply(x: Float32Array) -> Float32Array:
+        factors = np.ascontiguousarray(x[:, -1, columns].T)  # one date's cross-section [M, 1, F] -> [K, M]
+        return composite(factors, direction, outliers, orthogonal)[:, None].astype(np.float32)
+
+    return apply
+
+
 KINDS: dict[str, Callable[[Mapping[str, Any], Mapping[str, AnyArray], str], Apply]] = {
     "network": network_apply,
     "ridge": ridge_apply,
     "trees": trees_apply,
+    "forest": forest_apply,
+    "classifier": classifier_apply,
     "feature": feature_apply,
+    "factor_screen": factor_screen_apply,
 }

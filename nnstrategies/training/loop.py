@@ -12,8 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from nnstrategies.errors import FitError
+from nnstrategies.training.augment import Augment, Mixed, adversarial, vary
 from nnstrategies.training.batches import Examples
 from nnstrategies.training.checkpoint import Checkpoint
+from nnstrategies.training.losses import Objective, loss_of
+from nnstrategies.training.schedules import Optimiser, Schedule, set_rate
 
 Report = Callable[[int, float, float, float | None, float], None]
 _VALID_BATCH = 1024
@@ -21,7 +24,7 @@ _VALID_BATCH = 1024
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """epochs: at most. patience: epochs without a better validation loss before stopping. lr_decay: factor an epoch."""
+    """epochs: at most. patience: epochs without a better validation loss before stopping. lr_decay: see Schedule."""
 
     epochs: int
     batch: int
@@ -31,6 +34,9 @@ class LoopSettings:
     clip_norm: float
     weight_decay: float
     amp: bool
+    augment: Augment = field(default_factory=Augment)
+    schedule: Schedule = field(default_factory=Schedule)
+    optimiser: Optimiser = field(default_factory=Optimiser)
 
 
 @dataclass
@@ -45,7 +51,11 @@ class LoopState:
 
 
 class Loop:
-    """Adam with clipping, validation after each epoch, early stop, the best weights kept."""
+    """Updates with clipping, validation after each epoch, early stop, the best weights kept.
+
+    objective: the training loss; validation takes ``loss_of``. A network with ``steps`` trains on all of them where the
+    examples have targets for them.
+    """
 
     def __init__(
         self,
@@ -56,6 +66,7 @@ class Loop:
         label: str,
         checkpoint: Checkpoint | None = None,
         report: Report | None = None,
+        objective: Objective | None = None,
     ) -> None:
         self.network = network
         self.settings = settings
@@ -64,7 +75,10 @@ class Loop:
         self.label = label
         self.checkpoint = checkpoint
         self.report = report
-        self.optimiser = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        self.objective = objective or Objective()
+        self.lr = settings.lr
+        self._steps: Callable[[Tensor], Tensor] = getattr(network, "steps", network)
+        self.optimiser = settings.optimiser.build(network.parameters(), settings.lr, settings.weight_decay)
         self.state = LoopState()
         self.best: dict[str, Tensor] = {}
 
@@ -87,14 +101,36 @@ class Loop:
         return self.state
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
-        """One update on x [B, L, F] and y [B]; returns the batch's loss. Override for mixup and the like."""
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.settings.amp and self.device.type == "cuda"):
-            loss = loss_of(self.network(x), y)
+        """One update on x [B, L, F] and y [B] (or [B, K]); returns the batch's loss."""
+        batch = vary(self.settings.augment, x, y)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self._backward(batch)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-        self.optimiser.step()
-        return loss.detach()
+        self.settings.optimiser.step(self.optimiser, self.lr, loss)
+        return loss
+
+    def _backward(self, batch: Mixed) -> Tensor:
+        """Gradients of the batch's loss; with FGSM of the mean of its loss and that of the batch moved against it."""
+        size = self.settings.augment.fgsm
+        if not size:
+            loss = self._objective(batch.x, batch)
+            loss.backward()
+            return loss.detach()
+        x = batch.x.detach().requires_grad_()
+        clean = self._objective(x, batch)
+        (clean / 2).backward()
+        assert x.grad is not None
+        moved = self._objective(adversarial(x, x.grad, size), batch)
+        (moved / 2).backward()
+        return (clean.detach() + moved.detach()) / 2
+
+    def _objective(self, x: Tensor, batch: Mixed) -> Tensor:
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.settings.amp and self.device.type == "cuda"):
+            head = (self._steps if batch.y.dim() == 2 else self.network)(x)  # [B, K, O] or [B, O]
+            loss = self.objective(head, batch.y)
+            if batch.share < 1:
+                loss = batch.share * loss + (1 - batch.share) * self.objective(head, batch.other)
+        return loss
 
     @torch.no_grad()
     def loss(self, examples: Examples) -> float:
@@ -107,8 +143,9 @@ class Loop:
 
     def _epoch(self, train: Examples, epoch: int, started: float, already: int) -> float:
         self.network.train()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.lr * self.settings.lr_decay ** (epoch - 1)
+        settings = self.settings
+        self.lr = settings.schedule.rate(settings.lr, settings.lr_decay, epoch, settings.epochs)
+        set_rate(self.optimiser, self.lr)
         batches = math.ceil(len(train) / self.settings.batch)
         every = max(1, batches // 10)
         total, rows = torch.zeros((), dtype=torch.float64, device=self.device), 0
@@ -143,10 +180,3 @@ class Loop:
             best, plain = stored
             self.best = {key: value.to(self.device) for key, value in best.items()}
             self.state = LoopState(**{**plain, "best_loss": float(plain["best_loss"])})
-
-
-def loss_of(head: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy for heads [B, C] and classes [B]; mean squared error for heads [B, 1] and values [B]."""
-    if head.shape[1] == 1:
-        return nn.functional.mse_loss(head.squeeze(-1).float(), y)
-    return nn.functional.cross_entropy(head.float(), y)

@@ -7,27 +7,34 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from torch import nn
 
 from nnstrategies.errors import ConfigError, FitError
-from nnstrategies.models import MODELS, build_model, model_settings
+from nnstrategies.models import MODELS, build_model, model_settings, refuse_window, target_steps
+from nnstrategies.models.weights import normal
 from nnstrategies.samples import Samples
-from nnstrategies.splits import trailing_split
+from nnstrategies.splits import Split, trailing_split
 from nnstrategies.training.apply import outputs_of
+from nnstrategies.training.augment import Augment, ShiftedExamples, shift_room
 from nnstrategies.training.batches import Examples, Windows
 from nnstrategies.training.checkpoint import Checkpoint
 from nnstrategies.training.device import reproducible, resolve_device
 from nnstrategies.training.loop import Loop, LoopSettings, LoopState
+from nnstrategies.training.losses import LossSettings, objective
 from nnstrategies.training.progress import Progress, Tick
 from nnstrategies.training.recipe import RowPair, check_rows, date_of, describe
 from nnstrategies.training.scaler import Scaler
-from nnstrategies.training.targets import Target, within_date
+from nnstrategies.training.schedules import Optimiser, Schedule
+from nnstrategies.training.sequences import SequenceExamples, target_table
+from nnstrategies.training.targets import NetworkTarget, targets_of
 from nnstrategies.training.version import Version
-from nnstrategies.typing import AnyArray
+
+# Settings that a manifest names only where they are not the default: versions from before they existed keep their ids.
+_OPTIONAL = ("init", "loss", "augment", "schedule", "optimiser")
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class NetworkRecipe:
     settings: the model's own, see its class. stride_days: every how many sessions training and validation windows end
     (neighbouring days share most of their window and label). train_days: None trains on all days before validation.
     valid_days: sessions held back for early stop. target: what a ``return`` label becomes. checkpoints: folder for the
-    state after each epoch, or None; neither it nor ``device`` changes what the version is.
+    state after each epoch, or None; neither it nor ``device`` changes what the version is. init: ``normal`` draws all
+    weights from Normal(0, 1) (S1). loss, augment, schedule, optimiser: see their classes.
     """
 
     name: str = "network"
@@ -50,7 +58,7 @@ class NetworkRecipe:
     patience: int = 10
     clip_norm: float = 1.0
     weight_decay: float = 0.0
-    target: Target = "standardised"
+    target: NetworkTarget = "standardised"
     stride_days: int = 1
     train_days: int | None = None
     valid_days: int = 126
@@ -58,6 +66,11 @@ class NetworkRecipe:
     amp: bool = False
     device: str = "auto"
     checkpoints: str | None = None
+    init: Literal["xavier", "normal"] = "xavier"
+    loss: LossSettings = field(default_factory=LossSettings)
+    augment: Augment = field(default_factory=Augment)
+    schedule: Schedule = field(default_factory=Schedule)
+    optimiser: Optimiser = field(default_factory=Optimiser)
     seeded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -69,6 +82,26 @@ class NetworkRecipe:
         for key in ("lr", "clip_norm", "lr_decay"):
             if not getattr(self, key) > 0:
                 raise ConfigError(f"recipe {self.name}: {key}: expected more than 0, got {getattr(self, key)}")
+        self._check_optional()
+
+    def _check_optional(self) -> None:
+        if self.weight_decay < 0:
+            raise ConfigError(f"recipe {self.name}: weight_decay: expected 0 or more, got {self.weight_decay}")
+        if self.init not in ("xavier", "normal"):
+            raise ConfigError(f"recipe {self.name}: init: expected xavier or normal, got {self.init!r}")
+        if self.target not in get_args(NetworkTarget):
+            raise ConfigError(
+                f"recipe {self.name}: target: expected one of {', '.join(get_args(NetworkTarget))}, got {self.target!r}"
+            )
+        if self.schedule.kind == "cosine" and self.lr_decay != 1.0:
+            raise ConfigError(
+                f"recipe {self.name}: lr_decay: belongs to schedule step, got {self.lr_decay} with cosine; leave it out"
+            )
+        if self.augment.time_shift and hasattr(MODELS[self.model], "target_steps"):
+            raise ConfigError(
+                f"recipe {self.name}: augment: time_shift: model {self.model} has a target at each of its days, which "
+                f"a shifted window would not have; leave it out"
+            )
 
     def fit(
         self,
@@ -88,6 +121,8 @@ class NetworkRecipe:
         manifest = self._manifest(known, train, seed, incumbent)
         with reproducible(_seed_of(self.name, seed, asof), device):
             network = build_model(self.model, len(known.features.names), manifest["n_head"], self.settings).to(device)
+            if self.init == "normal":
+                normal(network)
             if incumbent is not None:
                 _load(network, incumbent, manifest)
             scaler = Scaler.fit(known.features.values[train[1], train[0]])
@@ -99,13 +134,15 @@ class NetworkRecipe:
             _load(network, incumbent, manifest)
             return best if state.best_loss <= loop.loss(judged) else incumbent
 
+    def _split(self, known: Samples) -> Split:
+        return trailing_split(known.T, known.T - 1, self.train_days, self.valid_days, self.embargo_days)
+
     def _rows(self, known: Samples) -> tuple[RowPair, RowPair]:
-        split = trailing_split(known.T, known.T - 1, self.train_days, self.valid_days, self.embargo_days)
+        split = self._split(known)
         train = known.rows(*split.train, stride=self.stride_days)
         check_rows(self.name, known, train)
-        minimum = getattr(MODELS[self.model], "min_window", 1)
-        if known.window < minimum:
-            raise FitError(f"{self.name}: model {self.model} needs windows of {minimum} sessions, got {known.window}")
+        if reason := refuse_window(self.model, known.window, self.settings):
+            raise FitError(f"{self.name}: model {self.model} {reason}; set window to suit the model")
         if self.valid_days == 0:
             return train, (train[0][:0], train[1][:0])
         valid = known.rows(*split.valid, stride=self.stride_days)
@@ -117,7 +154,22 @@ class NetworkRecipe:
         t, n = rows
         span = (int(t[0]), int(t[-1])) if len(t) else (known.T - 1, known.T - 1)
         windows = Windows(known.features.values, *span, known.window, scaler, device)
-        return Examples(windows, t, n, _targets(known, rows, self.target))
+        return Examples(windows, t, n, targets_of(known, rows, self.target))
+
+    def _training_examples(self, known: Samples, rows: RowPair, scaler: Scaler, device: torch.device) -> Examples:
+        """As the model and the augmentation want them: shifted in time, or with targets inside the window."""
+        (t, n), shift = rows, self.augment.time_shift
+        steps = target_steps(self.model, known.window, self.settings)
+        if steps is None and not shift:
+            return self._examples(known, rows, scaler, device)
+        first, last = int(t[0]) - shift, int(t[-1])
+        windows = Windows(known.features.values, first, last, known.window, scaler, device)
+        if steps is None:
+            room = shift_room(known.mask, t, n, shift)
+            return ShiftedExamples(windows, t, n, targets_of(known, rows, self.target), room)
+        begin = max(first - known.window + 1, 0)
+        table = target_table(known, begin, last, self._split(known).train.known_by, self.target)
+        return SequenceExamples(windows, t, n, table, steps)
 
     def _train(
         self,
@@ -144,13 +196,21 @@ class NetworkRecipe:
         generator = torch.Generator().manual_seed(_seed_of(self.name, seed, known.T))
         settings = LoopSettings(**{f.name: getattr(self, f.name) for f in dataclasses.fields(LoopSettings)})
         label = f"{self.name}: fit as of {asof}, seed {seed}"
-        loop = Loop(network, settings, generator, device, label, checkpoint, report if progress else None)
-        state = loop.run(self._examples(known, train, scaler, device), self._examples(known, valid, scaler, device))
+        examples = self._training_examples(known, train, scaler, device)
+        classes = torch.from_numpy(np.asarray(known.labels.values[train]))
+        loss = objective(self.loss, classes.long().to(device), known.labels.n_classes, label)
+        loop = Loop(network, settings, generator, device, label, checkpoint, report if progress else None, loss)
+        state = loop.run(examples, self._examples(known, valid, scaler, device))
         return loop, state
 
     def _manifest(self, known: Samples, train: RowPair, seed: int, incumbent: Version | None) -> dict[str, Any]:
-        config = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("device", "checkpoints")}
+        usual = NetworkRecipe()
+        unchanged = (key for key in _OPTIONAL if getattr(self, key) == getattr(usual, key))
+        left_out = {"device", "checkpoints", *unchanged}
+        config = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
         outputs, units = outputs_of(known.labels.n_classes)
+        if not known.labels.n_classes and self.target == "percent":
+            units = ("return in per cent",)
         return describe(known, train, self.name, "network", seed) | {
             "config": config,
             "model": self.model,
@@ -172,12 +232,6 @@ class NetworkRecipe:
             "valid_loss": state.history[state.best_epoch - 1][2],
         }
         return Version({**manifest, "history": state.history, "metrics": metrics}, arrays, scaler, self.device)
-
-
-def _targets(known: Samples, rows: RowPair, target: Target) -> AnyArray:
-    t, n = rows
-    values = known.labels.values[t, n]
-    return values.astype(np.int64) if known.labels.n_classes else within_date(values, t, target)
 
 
 def _load(network: nn.Module, version: Version, manifest: Mapping[str, Any]) -> None:

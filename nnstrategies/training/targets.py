@@ -1,4 +1,4 @@
-"""What regressions learn: a return's place among the returns of its own date."""
+"""What models learn: classes, a return's place among the returns of its own date, or the return itself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,25 @@ from typing import Literal
 import numpy as np
 from scipy.stats import rankdata
 
+from nnstrategies.samples import Samples
 from nnstrategies.typing import AnyArray, Float32Array, IntArray
 
 Target = Literal["rank", "standardised"]
+NetworkTarget = Literal["rank", "standardised", "percent"]
+
+
+def targets_of(known: Samples, rows: tuple[IntArray, IntArray], target: NetworkTarget) -> AnyArray:
+    """Targets [M] of the rows (t, n), ordered by t: classes int64, or values float32 made of a ``return`` label.
+
+    percent: the return in per cent, for systems that forecast one symbol (S3, S5), where a date has nothing to compare.
+    """
+    t, n = rows
+    values = known.labels.values[t, n]
+    if known.labels.n_classes:
+        return values.astype(np.int64)
+    if target == "percent":
+        return (values * np.float32(100)).astype(np.float32)
+    return within_date(values, t, target)
 
 
 def within_date(values: AnyArray, t: IntArray, how: Target) -> Float32Array:
