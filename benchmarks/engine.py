@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-OURS = ("engine, arrays", "engine", "engine, stdstats")
+OURS = ("engine, RebalanceStrategy", "engine, arrays", "engine", "engine, stdstats")
 STOCK = ("backtrader", "backtrader, stdstats")
 PEERS = {
     "vectorbt": "vectorbt",

@@ -33,7 +33,7 @@ from nnstrategies.market_settings import (
     usual_costs,
 )
 from nnstrategies.strategies.stops import StopSettings
-from nnstrategies.training import RECIPES, MomentumRecipe
+from nnstrategies.training import RECIPES, MomentumRecipe, PersistenceRecipe
 from nnstrategies.training.recipe import Recipe
 
 
@@ -268,6 +268,11 @@ def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
         _check_name("recipes", name, where)
         if name in _BASELINES:
             raise ConfigError(f"{where}: recipes.{name}: that name is a baseline's; choose another")
+        if isinstance(recipe, PersistenceRecipe):
+            raise ConfigError(
+                f"{where}: recipes.{name}: persistence forecasts the same for every symbol, so a run cannot rank by it; "
+                "leave it out, or fit it from Python (docs/networks.md)"
+            )
         if name == "momentum" and not isinstance(recipe, MomentumRecipe):
             raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
 
