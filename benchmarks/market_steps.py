@@ -40,7 +40,7 @@ def main(folder: str) -> None:
     costs = run.config.costs.costs(read_book(market))
     steps: list[tuple[str, str, Costs, Slippage]] = [
         ("no rules, no costs", "frictionless", NoCosts(), NoSlippage()),
-        (f"rules of {market}", market, NoCosts(), NoSlippage()),
+        (f"rules of {market}, a tenth of the volume at most", market, NoCosts(), NoSlippage()),
         ("and its fees", market, costs, NoSlippage()),
         ("and slippage of 5 bps", market, costs, BpsSlippage(5)),
         ("or square-root impact, coefficient 1", market, costs, SquareRootSlippage()),

@@ -21,11 +21,12 @@ from nnstrategies.brokers.actions import (
     delistings_by_row,
     reference,
 )
-from nnstrategies.brokers.fees import Costs, NoCosts, Trade
+from nnstrategies.brokers.fees import Costs, Trade
 from nnstrategies.brokers.ledger import Ledger, Transaction
 from nnstrategies.brokers.liquidity import Liquidity
 from nnstrategies.brokers.sizes import legal_buy, legal_sale
 from nnstrategies.brokers.slippage import NoSlippage, Quote, Slippage
+from nnstrategies.brokers.terms import check_terms, usual_costs
 from nnstrategies.errors import ConfigError
 from nnstrategies.market.bands import NO_LIMIT_UP
 from nnstrategies.market.rules import MarketRules
@@ -54,9 +55,9 @@ class Account:
     """Cash and holdings under a market's rules.
 
     rules: of the panel that is traded. cash: in currency, paid in on the day of ``first``, the row the account starts
-    at. participation: the largest share of a stock's average volume of the last 20 sessions that one order may take;
-    None = no cap. dividend_tax: whether the book's tax on dividends is taken. reinvest: dividends buy shares at the
-    ex-rights price, untaxed, and fractions stay, for checks.
+    at. costs: by default the book's schedule, where it has one, else 8 bps. participation: the largest share of a
+    stock's average volume of the last 20 sessions that one session may trade; None = no cap. dividend_tax: whether the
+    book's tax on dividends is taken. reinvest: dividends buy shares at the ex-rights price, untaxed, for checks.
 
     A session runs ``begin`` (corporate actions, delistings), ``trade`` any number of times, ``end`` (marking). Nothing
     is sold short, nothing bought on credit.
@@ -74,12 +75,13 @@ class Account:
         dividend_tax: bool = True,
         reinvest: bool = False,
     ) -> None:
-        if participation is not None and not 0 < participation <= 1:
-            raise ConfigError(f"participation: expected 0 < share <= 1 or none, got {participation}")
+        check_terms(costs, slippage, participation)
+        if not cash >= 0:
+            raise ConfigError(f"account: cash: expected 0 or more, got {cash}")
         book, panel = rules.book, rules.panel
         self.rules, self.panel = rules, panel
         self.t = first
-        self._costs: Costs = costs or NoCosts()
+        self._costs: Costs = costs or usual_costs(book)
         self._slippage: Slippage = slippage or NoSlippage()
         self._participation, self._reinvest = participation, reinvest
         self._money = 10**book.money_decimals
@@ -88,6 +90,7 @@ class Account:
         self._units = [Units(self._money, 10**board.quantity_decimals, board.par) for board in self._boards]
         self._actions, self._delistings = actions_by_row(panel), delistings_by_row(panel)
         self._liquidity = Liquidity(panel)
+        self._taken: dict[int, int] = {}  # steps traded this session
         tax = book.dividend_tax if dividend_tax else None
         self.ledger = Ledger(math.floor(cash * self._money + 0.5), rules.day(first), dividend_tax=tax)
         self.marks: FloatArray = self._on_ticks(panel["close"][first - 1]) if first else np.full(panel.N, np.nan)
@@ -106,7 +109,7 @@ class Account:
         return self.shares(column) * self._mark(column)
 
     def value(self) -> float:
-        """Cash less what is owed, and holdings at their marks."""
+        """Cash less what is owed, and holdings at their marks, before the dividend tax that a sale would bring."""
         return self._total({})
 
     def value_at_open(self) -> float:
@@ -137,6 +140,7 @@ class Account:
     def begin(self, t: int) -> tuple[list[ActionResult], list[tuple[Delisting, Transaction]]]:
         """Start session t: corporate actions of its ex-date, then forced exits; what of it touched a holding."""
         self.t = t
+        self._taken.clear()
         self.ledger.begin(self.rules.day(t))
         booked = [result for action in self._actions.get(t, ()) if (result := self._apply(action)) is not None]
         exits = []
@@ -265,7 +269,8 @@ class Account:
         if self._participation is None:
             return 1 << 62
         volume = self._liquidity.volume(self.t, column, price)
-        return int(self._participation * volume * self._scales[column]) if volume > 0 else 0
+        most = int(self._participation * volume * self._scales[column]) if volume > 0 else 0
+        return max(most - self._taken.get(column, 0), 0)
 
     def _affordable(self, column: int, steps: int, price: float, slips: bool, maker: bool) -> int:
         """The largest legal size not above ``steps`` that cash pays for, fees included; a larger one costs no less."""
@@ -298,6 +303,7 @@ class Account:
         if amount < board.minimum_notional:
             least = board.minimum_notional / self._money
             return Outcome(0.0, price, 0.0, 0.0, "below minimum value", f"orders of at least {least:g}")
+        self._taken[column] = self._taken.get(column, 0) + steps
         if buy:
             days = self.rules.settlement(self.t, column)
             self.ledger.buy(column, steps, amount, fees, days)

@@ -113,7 +113,7 @@ def apply_action(
         _reinvest(ledger, action, fair, units)
     else:
         _distribute(ledger, action, fair, units)
-    if offered:
+    if offered and exact(action.rights_price) < fair:  # nobody pays more than the market asks
         ledger.rights(action.column, offered, units.price(exact(action.rights_price)), sell_after_days)
     return _result(ledger, action, fair, before, ledger.transactions[first:], offered)
 

@@ -20,6 +20,7 @@ from nnstrategies.brokers.journal import (
     RefusalRow,
 )
 from nnstrategies.brokers.ledger import Transaction
+from nnstrategies.brokers.terms import check_terms
 from nnstrategies.errors import ConfigError
 from nnstrategies.market.rules import MarketRules
 from nnstrategies.panel import Panel
@@ -65,6 +66,7 @@ class MarketBroker(bt.brokers.BackBroker):
             raise ConfigError(
                 f"MarketBroker: rules: expected MarketRules(book, panel), got {type(self.p.rules).__name__}"
             )
+        check_terms(self.p.costs, self.p.slippage, self.p.participation)
         self.rules: MarketRules = self.p.rules
         self.panel: Panel = self.rules.panel
         days = self.panel.sessions.astype("int64").tolist()
@@ -281,6 +283,7 @@ class MarketBroker(bt.brokers.BackBroker):
     def _fill(self, order: Any, price: float, slips: bool) -> None:
         """Trade what the account can, tell backtrader, and end what is left of an order that cannot wait."""
         column, wanted = self._columns[order.data], abs(order.executed.remsize)
+        self.journal.lots[column] = self._lot(column)
         done = self._account().trade(column, order.isbuy(), wanted, price, slips=slips, maker=not slips)
         if not done.size:
             status = _STATUS.get(done.reason, bt.Order.Rejected)
@@ -299,6 +302,11 @@ class MarketBroker(bt.brokers.BackBroker):
         self.cash = self._account().cash
         if order.alive() and self._ends_with_session(order):
             self._refuse(order, done.reason or "expired", done.detail or "unfilled rest", bt.Order.Expired, price)
+
+    def _lot(self, column: int) -> float:
+        """Shares in one step of an order."""
+        decimals = self.rules.book.boards[self.rules.boards[column]].quantity_decimals
+        return self.rules.order_size(self._row, column).buy_step / 10.0**decimals
 
     def _record_fill(self, order: Any, column: int, done: Outcome) -> None:
         traded = (done.size, done.price, done.fee, done.slippage_cost)

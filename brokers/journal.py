@@ -63,7 +63,10 @@ class PositionRow(NamedTuple):
 
 @dataclass
 class Journal:
-    """Append-only lists in the order things happened. transactions: the ledger's, amounts in 1 / ``money`` units."""
+    """Append-only lists in the order things happened. transactions: the ledger's, amounts in 1 / ``money`` units.
+
+    lots: by column, the shares of one order step when it was last traded or tried.
+    """
 
     orders: list[OrderRow] = field(default_factory=list)
     fills: list[FillRow] = field(default_factory=list)
@@ -72,4 +75,5 @@ class Journal:
     account: list[AccountRow] = field(default_factory=list)
     positions: list[PositionRow] = field(default_factory=list)
     transactions: list[Transaction] = field(default_factory=list)
+    lots: dict[int, float] = field(default_factory=dict)
     money: int = 100

@@ -41,8 +41,9 @@ class Liquidity:
         """[N] mean of volume x close over the traded sessions of the window; NaN without one."""
         first = max(t - WINDOW, 0)
         panel = self._panel
-        traded = panel.status[first:t] == Status.TRADING  # [L, N]
-        amount = np.where(traded, panel["volume"][first:t] * panel["close"][first:t].astype(np.float64), 0.0)
+        amount = panel["volume"][first:t] * panel["close"][first:t].astype(np.float64)  # [L, N]
+        traded = (panel.status[first:t] == Status.TRADING) & np.isfinite(amount)
+        amount = np.where(traded, amount, 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):
             mean: FloatArray = amount.sum(axis=0) / traded.sum(axis=0)
         return mean
@@ -64,7 +65,7 @@ class Liquidity:
             return np.full(panel.N, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             returns = close[1:] / close[:-1] - 1.0  # [L, N], NaN before a listing
-            known = np.isfinite(returns)
+            known = np.isfinite(returns) & (panel.status[first + 1 : t] == Status.TRADING)
             count = known.sum(axis=0)
             mean = np.where(known, returns, 0.0).sum(axis=0) / count
             squares = np.where(known, (returns - mean) ** 2, 0.0).sum(axis=0)

@@ -250,11 +250,12 @@ def _report_factors(panel: Panel, report: LoadReport) -> None:
 
 
 def _report_survivorship(panel: Panel, spans: pd.DataFrame, report: LoadReport) -> None:
-    """Count the members without prices on each session; the line shows the first session of each year."""
+    """Count the members without prices on each session; the line shows the first of each year and the last."""
     absent = survivorship(spans, panel)["without_prices"].to_numpy()  # [T]
     years = panel.sessions.astype("datetime64[Y]")
     firsts = np.flatnonzero(np.append(True, years[1:] != years[:-1]))
-    shown = ", ".join(f"{panel.sessions[t]} {absent[t]}" for t in firsts)
+    ends = np.union1d(firsts, panel.T - 1)  # stocks that a table cuts off may be missing on the last session only
+    shown = ", ".join(f"{panel.sessions[t]} {absent[t]}" for t in ends)
     priceless = sorted(set(spans["symbol"]) - set(panel.symbols))
     worst = int(np.argmax(absent))
     report.caution(

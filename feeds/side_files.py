@@ -12,7 +12,7 @@ import pandas as pd
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.columns import canonical_name, flags, read_days, refuse_where, require_numbers
 from nnstrategies.feeds.read_file import DISCLOSED, PathLike, read_table
-from nnstrategies.feeds.side_tables import ACTION_COLUMNS, DELISTING_KINDS, membership_events, require_columns
+from nnstrategies.feeds.side_tables import DELISTING_KINDS, membership_events, refuse_unknown, require_columns
 from nnstrategies.typing import FloatArray
 
 _MORE_ACTIONS = ("bonus", "rights", "rights_price")
@@ -42,8 +42,8 @@ def read_actions(path: PathLike) -> pd.DataFrame:
 
     All per share held before; cash, bonus and rights empty = 0, ratio empty = 1. ratio counts bonus shares, not rights.
     """
-    table = _dated(_read(path, "symbol, known_at, ex_date, cash, ratio"), "ex_date", path)
-    require_columns(table, ACTION_COLUMNS, str(path))
+    table = _events(path, ("symbol", "ex_date", "cash", "ratio"), _MORE_ACTIONS)
+    table = _dated(table, "ex_date", path)
     names = ["cash", "ratio", *(name for name in _MORE_ACTIONS if name in table.columns)]
     numbers = pd.DataFrame({name: require_numbers(table[name], f"{path}: {name}") for name in names})
     _check_actions(numbers, path)
@@ -56,8 +56,7 @@ def read_actions(path: PathLike) -> pd.DataFrame:
 
 def read_listings(path: PathLike) -> pd.DataFrame:
     """Events symbol, known_at, listed (the first trading day) and, if the file has it, issue_price (empty: unknown)."""
-    table = _dated(_read(path, "symbol, listed, issue_price"), "listed", path)
-    require_columns(table, ("symbol", "known_at", "listed"), str(path))
+    table = _dated(_events(path, ("symbol", "listed"), ("issue_price",)), "listed", path)
     _refuse_repeated(table, ["symbol"], "listed", path, "keep one row a symbol")
     kept = table[["symbol", "known_at", "listed"]]
     if "issue_price" not in table.columns:
@@ -72,8 +71,7 @@ def read_delistings(path: PathLike) -> pd.DataFrame:
 
     known_at may be later than last_day: the payout is booked when it is known.
     """
-    table = _dated(_read(path, "symbol, last_day, kind, price"), "last_day", path, late=True)
-    require_columns(table, ("symbol", "known_at", "last_day", "kind"), str(path))
+    table = _dated(_events(path, ("symbol", "last_day", "kind"), ("price",)), "last_day", path, late=True)
     _refuse_repeated(table, ["symbol"], "last_day", path, "keep one row a symbol")
     strange = ~table["kind"].isin(DELISTING_KINDS)
     if strange.any():
@@ -105,12 +103,19 @@ def _read(path: PathLike, columns: str) -> pd.DataFrame:
     return table.rename(columns={column: canonical_name(column) for column in table.columns})
 
 
+def _events(path: PathLike, needed: tuple[str, ...], more: tuple[str, ...]) -> pd.DataFrame:
+    """The file's table once it has the columns ``needed`` and none but those, ``more`` and known_at."""
+    table = _read(path, ", ".join((*needed, *more)))
+    require_columns(table, needed, str(path))
+    refuse_unknown(table, (*needed, *more, "known_at"), str(path))
+    return table
+
+
 def _dated(table: pd.DataFrame, day: str, path: PathLike, *, late: bool = False) -> pd.DataFrame:
     """The table with dates read and known_at filled in; unless ``late``, nothing may become known after its day.
 
     What happened on a day was known that day at the latest; a later date would let the panel of that day forget it.
     """
-    require_columns(table, ("symbol", day), str(path))
     days = read_days(table[day], f"{path}: {day}").astype("datetime64[s]")
     table = table.assign(**{day: days})
     _refuse_rows(table, table[day].isna(), f"{path}: {day}: expected a date, got an empty cell", "fill it in")
@@ -145,7 +150,7 @@ def _check_actions(numbers: pd.DataFrame, path: PathLike) -> None:
 
     cash, ratio, bonus = values("cash"), values("ratio", 1.0), values("bonus")
     rights, price = values("rights"), values("rights_price")
-    beyond = bonus > ratio - 1 + _ROUNDING
+    beyond = bonus > np.maximum(ratio - 1, 0) + _ROUNDING  # a reverse split has a ratio below 1
     held = "a share held before"
     for wrong, name, shown, expected in (
         (cash < 0, "cash", cash, f"0 or more {held}"),

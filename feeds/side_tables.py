@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,8 +15,18 @@ from nnstrategies.panel import Panel
 from nnstrategies.typing import AnyArray, DateArray, FloatArray
 
 SeriesLike = pd.Series | pd.DataFrame | AnyArray
-ACTION_COLUMNS = ("symbol", "known_at", "ex_date", "cash", "ratio")
 DELISTING_KINDS = ("delisting", "merger")
+_WORDS = {  # what else a column of a side table is called; suggested, never taken
+    "ex_date": ("date", "exdate", "ex_dividend_date"),
+    "cash": ("dividend", "dividends", "amount"),
+    "ratio": ("split", "split_ratio", "factor", "adj_factor"),
+    "listed": ("date", "list_date", "listing_date", "ipo_date", "first_day"),
+    "issue_price": ("price", "ipo_price", "offer_price"),
+    "last_day": ("date", "delist_date", "delisted", "end", "last_date"),
+    "kind": ("type", "reason"),
+    "price": ("payout", "payment", "cash", "value"),
+    "known_at": ("announced", "ann_date", "announcement_date", "disclosed"),
+}
 _DATES = ["known_at", "ex_date", "listed", "last_day", "period_end"]
 
 
@@ -62,10 +73,35 @@ def _align(values: SeriesLike, sessions: DateArray, label: str, report: LoadRepo
 
 
 def require_columns(table: pd.DataFrame, columns: tuple[str, ...], label: str) -> None:
-    """Raise DataError unless every column is there."""
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise DataError(f"{label}: column {missing[0]!r} is missing; expected {', '.join(columns)}, got {list(table)}")
+    """Raise DataError unless every column is there; a similar one is suggested."""
+    missing = next((column for column in columns if column not in table.columns), None)
+    if missing is None:
+        return
+    own = [str(column) for column in table.columns]
+    near = _like(missing, [column for column in own if column not in columns])
+    hint = f"; did you mean {near!r}? Rename it" if near else "; add it"
+    raise DataError(
+        f"{label}: column {missing!r} is missing; expected {', '.join(columns)}, got {', '.join(own) or 'none'}{hint}"
+    )
+
+
+def refuse_unknown(table: pd.DataFrame, columns: tuple[str, ...], label: str) -> None:
+    """Raise DataError for a column that is none of ``columns``: dropped in silence, a misspelt one loses its money."""
+    strange = next((str(column) for column in table.columns if column not in columns), None)
+    if strange is None:
+        return
+    absent = [column for column in columns if column not in table.columns]
+    near = next((column for column in absent if _like(column, [strange])), None)
+    hint = f"did you mean {near!r}? Rename it" if near else f"known are {', '.join(columns)}; rename or remove it"
+    raise DataError(f"{label}: column {strange!r} is unknown; {hint}")
+
+
+def _like(column: str, others: list[str]) -> str | None:
+    """The one of ``others`` that is spelt like ``column``, or is another usual word for it."""
+    plain = {other.strip().lower().replace(" ", "_"): other for other in others}
+    said = [other for word, other in plain.items() if word in _WORDS.get(column, ())]
+    spelt = difflib.get_close_matches(column, list(plain), n=1)
+    return plain[spelt[0]] if spelt else next(iter(said), None)
 
 
 def known_events(
@@ -107,12 +143,13 @@ def check_listing_days(panel: Panel, report: LoadReport) -> None:
     """Hold the event tables ``listings`` and ``delistings`` against the prices.
 
     Raises DataError for a symbol that trades before it was listed or after its last day. Prices that begin after the
-    listing day are a caution.
+    listing day are a caution, and so is a merger without a price.
     """
     if "listings" in panel.event_names:
         _check_listed(panel, report)
     if "delistings" in panel.event_names:
         table = panel.events("delistings")
+        _report_unpaid(table, report)
         for symbol, last in zip(table["symbol"], _days(table["last_day"]), strict=True):
             traded = panel.sessions[panel.trading[:, panel.column(symbol)]]
             if len(traded) and traded[-1] > last:
@@ -120,6 +157,13 @@ def check_listing_days(panel: Panel, report: LoadReport) -> None:
                     f"{report.name}: events delistings: {symbol}: last_day: expected the last day of trading, got"
                     f" {last}, but it trades on {traded[-1]}; correct one of the two"
                 )
+
+
+def _report_unpaid(table: pd.DataFrame, report: LoadReport) -> None:
+    unpaid = table[(table["kind"] == "merger") & table["price"].isna()]
+    first = f"{unpaid['symbol'].iloc[0]} {unpaid['last_day'].iloc[0].date()}" if len(unpaid) else ""
+    mend = "kept: holders are paid nothing; fill in what a share was worth"
+    report.caution("events delistings: mergers without a price", len(unpaid), first, mend)
 
 
 def _check_listed(panel: Panel, report: LoadReport) -> None:

@@ -10,11 +10,12 @@ import pandas as pd
 
 from nnstrategies.calendar import Calendar
 from nnstrategies.errors import DataError
+from nnstrategies.feeds.action_steps import action_steps, compare_factor, derive_factor
 from nnstrategies.feeds.checks import Cells, LoadReport
 from nnstrategies.feeds.columns import OPTIONAL, REQUIRED, flags, numbers, read_days, read_symbols, rename_columns
 from nnstrategies.feeds.listing import fill_listing
 from nnstrategies.feeds.side_tables import SeriesLike, align_series, known_events
-from nnstrategies.panel import PRICE_FIELDS, Panel
+from nnstrategies.panel import PRICE_FIELDS, Panel, Status
 from nnstrategies.typing import AnyArray, BoolArray, DateArray, IntArray
 
 
@@ -36,7 +37,8 @@ def panel_from_table(
     strict: raise DataError instead of mending.
 
     A symbol is listed from its first priced row to its last row. Suspended rows repeat the last close with volume 0;
-    sessions without a row inside a listing are MISSING and repeat it too; both keep the last adj_factor.
+    sessions without a row inside a listing are MISSING and repeat it too; both keep the last adj_factor. Events
+    ``actions`` are held against the closes and the steps of adj_factor, which is derived from them where it is absent.
     Raises DataError for what cannot be mended (docs/data.md lists it).
     """
     report = LoadReport(name)
@@ -45,11 +47,15 @@ def panel_from_table(
     fields = _place_columns(frame, grid, report)
     paused = _paused(frame, fields, grid, report)
     status = fill_listing(fields, paused, grid.present, grid.cells, report)
-    listed_ever: BoolArray = np.any(status != 0, axis=1)  # UNLISTED is 0
+    listed_ever: BoolArray = np.any(status != Status.UNLISTED, axis=1)
     if not listed_ever.all():
         status, fields, grid = _drop_unpriced(status, fields, grid, listed_ever, report)
     aligned = align_series(series or {}, grid.cells.sessions, report)
     known = known_events(events or {}, grid.cells.symbols, report)
+    if "actions" in known:
+        _take_actions(known["actions"], fields, status, "adj_factor" in frame.columns, grid.cells, report)
+    elif "adj_factor" not in frame.columns:
+        report.caution("column 'adj_factor' absent", 1, "", "factor 1: splits and dividends look like price moves")
     if strict:
         report.refuse_repairs()
     shown = {key: values.T for key, values in fields.items()}  # [N, T] -> [T, N] without a copy
@@ -104,7 +110,7 @@ def _sessions(days: DateArray, calendar: str | Calendar | None, report: LoadRepo
         first = ", ".join(map(str, unknown[:3]))
         raise DataError(
             f"{report.name}: {len(unknown):,} dates are no session of {source}, first {first};"
-            " remove those rows, or pass calendar=None to take the dates of the table"
+            " remove those rows, or take the dates of the table: calendar: null in a config, calendar=None in Python"
         )
     empty = np.setdiff1d(sessions, dates)
     if len(empty):
@@ -171,7 +177,6 @@ def _place_columns(frame: pd.DataFrame, grid: _Grid, report: LoadReport) -> dict
             raise DataError(f"{report.name}: {column}: {int(np.isinf(values).sum()):,} infinite values; remove them")
         fields[column] = grid.place(values)
     if "adj_factor" not in fields:
-        report.caution("column 'adj_factor' absent", 1, "", "factor 1: splits and dividends look like price moves")
         fields["adj_factor"] = np.where(grid.present, np.float32(1), np.float32(np.nan))
     return fields
 
@@ -195,6 +200,18 @@ def _paused(frame: pd.DataFrame, fields: dict[str, AnyArray], grid: _Grid, repor
     for price in PRICE_FIELDS:
         fields[price][paused & (fields[price] == 0)] = np.nan
     return paused
+
+
+def _take_actions(
+    table: pd.DataFrame, fields: dict[str, AnyArray], status: AnyArray, given: bool, cells: Cells, report: LoadReport
+) -> None:
+    """Hold actions against the prices; ``given``: adj_factor is the table's own, else it is derived in place."""
+    steps = action_steps(table, fields["close"], status, cells, report)
+    if given:
+        compare_factor(steps, fields["adj_factor"], cells, report)
+    else:
+        listed = (status != Status.UNLISTED) & (status != Status.DELISTED)
+        fields["adj_factor"] = derive_factor(steps, listed, cells, report)
 
 
 def _drop_unpriced(

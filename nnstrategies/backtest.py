@@ -16,7 +16,6 @@ from nnstrategies.calendar import DateLike
 from nnstrategies.engine import Cerebro, add_panel
 from nnstrategies.errors import ConfigError
 from nnstrategies.market import Book, market_rules
-from nnstrategies.market_settings import usual_costs
 from nnstrategies.panel import Panel
 from nnstrategies.scores import Scores
 from nnstrategies.strategies.base import Decision, RebalanceStrategy
@@ -74,6 +73,11 @@ def backtest(
     The strategy sees the panel from its first session on, so that histories are full at ``start``. Raises ConfigError
     for an unknown setting or an empty span.
     """
+    if not (isinstance(strategy_class, type) and issubclass(strategy_class, RebalanceStrategy)):
+        raise ConfigError(
+            f"backtest: expected a subclass of RebalanceStrategy, got {strategy_class!r}; "
+            "run any other bt.Strategy in nnstrategies.engine.Cerebro"
+        )
     known = panel if end is None else panel.upto(end)
     first = 0 if start is None else known.calendar.first_on_or_after(start)
     if first >= known.T:
@@ -86,7 +90,7 @@ def backtest(
     make_broker: Any = MarketBroker
     broker = make_broker(
         rules=rules,
-        costs=costs or usual_costs(rules.book).costs(rules.book),
+        costs=costs,
         slippage=slippage,
         participation=participation,
         dividend_tax=dividend_tax,

@@ -12,6 +12,7 @@ from nnstrategies.brokers.actions import actions_by_row
 from nnstrategies.brokers.journal import FillRow, Journal, RefusalRow
 from nnstrategies.panel import Panel
 from nnstrategies.strategies.base import Decision
+from nnstrategies.typing import AnyArray
 
 _BLOCKING = frozenset({"limit-up", "limit-down", "suspended", "no price", "T+1", "participation cap", "cash short"})
 _Splits = dict[int, list[tuple[int, float]]]  # column -> (row of the ex-date, shares after per share before)
@@ -22,49 +23,85 @@ class _Blocked:
     """A refusal of ``size`` shares, and what later fills made up for: (fill, shares), all in shares of its session."""
 
     refusal: RefusalRow
-    until: int  # row of the next rebalance's decision, or of the run's end
+    until: int  # row of the decision that ends the waiting, or of the run's end
     size: float
+    exits: bool  # a sale of all that was held
     parts: list[tuple[FillRow, float]] = field(default_factory=list)
 
     @property
     def left(self) -> float:
-        return self.size - sum(shares for _, shares in self.parts)
+        rest = self.size - sum(shares for _, shares in self.parts)
+        return rest if rest > 1e-9 * self.size else 0.0
 
 
 def blocked(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> pd.DataFrame:
     """One row per blocked order: date (of the decision), symbol, side, reason, blocked_on, blocked_price, repaired_on,
     repaired_price, size (shares) and cost (currency, positive = lost by waiting).
 
-    Later fills of the same side, until the next rebalance, make up for it, the earliest refusal first. Their cost is
-    the move from the price refused at to theirs, dividends and splits taken out; that of the rest the move to the
-    close of the next rebalance's decision, or of the run. Suspended stocks count at their last traded close. A refusal
-    of an order that tries again is part of the first one. A purchase cut for want of cash counts where a sale was
-    refused on the same session.
+    Later fills of the same side, whatever their reason, make up for it, the earliest refusal first. A purchase waits
+    until the next rebalance, which decides anew; a sale through every rebalance that gives the symbol a target of 0,
+    until one that wants it. The cost is the move from the price refused at to that of the fills, dividends and splits
+    taken out; for the rest, the move to the close of the decision that ended the waiting, or of the run. Suspended
+    stocks count at their last traded close.
+    A refusal of an order that tries again is part of the first one. A purchase cut for want of cash counts where a
+    sale was refused on the same session.
     """
-    rebalances = np.array([decision.t for decision in decisions], dtype=np.int64)
+    refusals = _first_refusals(journal)
     last = journal.account[-1].row if journal.account else 0
-    splits = _splits(panel) if journal.refusals else {}
+    splits = _splits(panel) if refusals else {}
+    ends, exits = _Ends(decisions, last), _exits(journal, refusals)
     fills: dict[tuple[int, str], list[FillRow]] = {}
     for fill in journal.fills:
         fills.setdefault((fill.column, fill.side), []).append(fill)
     found: list[_Blocked] = []
     waiting: dict[tuple[int, str], list[_Blocked]] = {}
-    for refusal in _first_refusals(journal):
+    for refusal in refusals:
         key = refusal.column, refusal.side
-        after = rebalances[rebalances >= refusal.row]
-        until = int(after[0]) if len(after) else last
+        until = ends.of(refusal)
         earlier = [entry for entry in waiting.get(key, ()) if entry.until == until]
         _make_up(earlier, fills.get(key, ()), refusal.row, splits)
-        open_ = [entry for entry in earlier if entry.left > 1e-9 * entry.size]
-        if any(entry.refusal.why == refusal.why for entry in open_):
-            continue  # the same order, tried again
-        size = refusal.size - sum(entry.left * _ratio(splits, entry.refusal, refusal.row) for entry in open_)
-        if size > 1e-9 * refusal.size:
-            found.append(_Blocked(refusal, until, size))
-            waiting[key] = [*earlier, found[-1]]
+        size = _not_counted(refusal, [entry for entry in earlier if entry.left], splits)
+        if size:
+            whole = (refusal.row, refusal.column) in exits and refusal.side == "sell"
+            found.append(_Blocked(refusal, until, size, whole))
+            waiting.setdefault(key, []).append(found[-1])
     for key, entries in waiting.items():
         _make_up(entries, fills.get(key, ()), last, splits)
     return _table([_entry(entry, panel) for entry in found], panel)
+
+
+class _Ends:
+    """Until when a refused order waits: a purchase for the next decision, a sale for the next that wants the symbol."""
+
+    def __init__(self, decisions: Sequence[Decision], last: int) -> None:
+        self._rows = np.array([decision.t for decision in decisions], dtype=np.int64)
+        self._wanted: AnyArray = np.array([decision.target != 0 for decision in decisions])  # [decisions, N]
+        self._last = last
+
+    def of(self, refusal: RefusalRow) -> int:
+        first = int(np.searchsorted(self._rows, refusal.row))
+        ends = self._rows[first:]
+        if refusal.side == "sell" and len(ends):
+            ends = ends[self._wanted[first:, refusal.column]]
+        return int(ends[0]) if len(ends) else self._last
+
+
+def _exits(journal: Journal, refusals: Sequence[RefusalRow]) -> set[tuple[int, int]]:
+    """(row, column) of the refused sales that left all of the holding unsold."""
+    sizes = {(refusal.row, refusal.column): refusal.size for refusal in refusals if refusal.side == "sell"}
+    return {
+        (entry.row, entry.column)
+        for entry in journal.positions
+        if sizes.get((entry.row, entry.column), 0.0) >= entry.size * (1 - 1e-9)
+    }
+
+
+def _not_counted(refusal: RefusalRow, waiting: Sequence[_Blocked], splits: _Splits) -> float:
+    """The shares of a refusal that no order still waiting accounts for; 0 where it only tries one of them again."""
+    if any(entry.exits or (refusal.side == "buy" and entry.refusal.why == refusal.why) for entry in waiting):
+        return 0.0
+    size = refusal.size - sum(entry.left * _ratio(splits, entry.refusal, refusal.row) for entry in waiting)
+    return size if size > 1e-9 * refusal.size else 0.0
 
 
 def _first_refusals(journal: Journal) -> list[RefusalRow]:
@@ -120,7 +157,7 @@ def _entry(entry: _Blocked, panel: Panel) -> tuple[object, ...]:
         cost = sign * (price - then) * made_up
     close = _close(panel, entry.until, t, column)
     if np.isfinite(close) and np.isfinite(then):
-        cost += sign * (close - then) * max(entry.left, 0.0)
+        cost += sign * (close - then) * entry.left
     done = entry.parts[-1][0].row if entry.parts else -1
     return t - 1, column, refusal.side, refusal.reason, t, then, done, price, entry.size, cost
 

@@ -30,7 +30,7 @@ from nnstrategies.market_settings import (
     CostSettings,
     FlatSettings,
     SlippageSettings,
-    usual_costs,
+    usual_settings,
 )
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training import RECIPES, MomentumRecipe, PersistenceRecipe
@@ -44,10 +44,13 @@ def _require(holds: bool, key: str, expected: str, got: object) -> None:
 
 @dataclass(frozen=True)
 class FileTables:
-    """The user's own tables: Parquet or CSV, see docs/data.md. Paths are relative to the working directory."""
+    """The user's own tables: Parquet or CSV, see docs/data.md. Paths are relative to the working directory.
+
+    calendar: "book" is that of the rule book, an ISO 10383 code an exchange's; None takes the dates of the table.
+    """
 
     prices: str
-    calendar: str | None = "XSHG"
+    calendar: str | None = "book"
     benchmark: str | None = None
     membership: str | None = None
     actions: str | None = None
@@ -222,7 +225,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         if name in values:
             values[name] = _choice(values[name], "kind", choices, f"{where}: {name}")
     values.setdefault("market", MARKETS[type(values["data"])])
-    values.setdefault("costs", usual_costs(read_book(str(values["market"]))))
+    values.setdefault("costs", usual_settings(read_book(str(values["market"]))))
     plain = {key: values.pop(key) for key in _PLAIN if key in values}
     config = RunConfig(**_plain(plain, where), **values)
     _check_whole(config, where)
@@ -270,7 +273,7 @@ def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
             raise ConfigError(f"{where}: recipes.{name}: that name is a baseline's; choose another")
         if isinstance(recipe, PersistenceRecipe):
             raise ConfigError(
-                f"{where}: recipes.{name}: persistence forecasts the same for every symbol, so a run cannot rank by it; "
+                f"{where}: recipes.{name}: persistence forecasts alike for every symbol, so a run cannot rank by it; "
                 "leave it out, or fit it from Python (docs/networks.md)"
             )
         if name == "momentum" and not isinstance(recipe, MomentumRecipe):

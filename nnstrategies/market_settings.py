@@ -73,7 +73,7 @@ COSTS: dict[str, type] = {
 }
 
 
-def usual_costs(book: Book) -> CostSettings:
+def usual_settings(book: Book) -> CostSettings:
     """What a run pays unless told otherwise: the book's schedule, none in the frictionless market, else 8 bps."""
     if book.fee_schedules:
         return ScheduleSettings()

@@ -14,6 +14,7 @@ from nnstrategies.panel import Panel
 from nnstrategies.strategies.base import Decision
 
 ACHIEVED_TOLERANCE = 1e-4  # of the account's value; a weight this close to its target needs no reason
+_LOTS = 1.5  # rounding leaves less than one order step at the open; the close has moved a little since
 _DTYPES = {"side": "str", "reason": "str", "detail": "str", "shortfall": "str", "why": "str", "inferred": "bool"}
 
 
@@ -54,6 +55,7 @@ def targets(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> pd
         shares.setdefault(entry.row, {})[entry.column] = entry
     refused = {(entry.row, entry.column): entry.reason for entry in journal.refusals}
     cut = {(entry.row, entry.column): entry.shortfall for entry in journal.fills}
+    steps = {(entry.row, entry.column): entry.size for entry in journal.refusals if entry.reason == "lot rounding"}
     rows: list[tuple[Any, ...]] = []
     for decision in decisions:
         t = decision.t + 1
@@ -67,20 +69,22 @@ def targets(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> pd
             known = "run ended" if not ran else refused.get((t, column), "") or cut.get((t, column), "")
             if not known and target == 0 and decision.reasons[column] == "suspended":
                 known = "suspended"  # kept as it is, without an order
-            price = float(panel["open"][min(t, panel.T - 1), column])
-            reason = _reason(known, target, achieved, held.get(column), value, price)
-            rows.append((decision.t, column, target, achieved, reason))
+            price = held[column].price if column in held else float(panel["close"][min(t, panel.T - 1), column])
+            step = steps.get((t, column), journal.lots.get(column, 0.0)) * price / value
+            rows.append((decision.t, column, target, achieved, _reason(known, abs(achieved - target), step)))
     return _table(rows, ("row", "column", "target", "achieved", "reason"), panel)
 
 
-def _reason(known: str, target: float, achieved: float, held: PositionRow | None, value: float, price: float) -> str:
-    """A refusal or a cut of the fill; else what moved the weight more: whole lots, or the price after the open."""
-    if abs(achieved - target) <= ACHIEVED_TOLERANCE:
+def _reason(known: str, gap: float, step: float) -> str:
+    """Why a weight is off by ``gap``: a refusal or a cut of the fill; else whole lots, or the price after the open.
+
+    step: weight of one order step, or of the order that was too small for one.
+    """
+    if gap <= ACHIEVED_TOLERANCE:
         return ""
     if known and known != "lot rounding":
         return known
-    at_open = held.size * price / value if held is not None else 0.0
-    return "lot rounding" if abs(target - at_open) > abs(achieved - at_open) else "price moved"
+    return "lot rounding" if gap <= _LOTS * step else "price moved"
 
 
 def _account(journal: Journal, panel: Panel) -> pd.DataFrame:

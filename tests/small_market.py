@@ -9,7 +9,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from nnstrategies.brokers import Costs, MarketBroker
+from nnstrategies.brokers import Costs, MarketBroker, NoCosts
 from nnstrategies.engine import add_panel
 from nnstrategies.market import Book, MarketRules, market_rules
 from nnstrategies.panel import Panel, Status
@@ -89,7 +89,7 @@ def run_script(
     """Run a script through a stock bt.Cerebro and a MarketBroker without costs unless given."""
     cerebro = bt.Cerebro(stdstats=False)
     add_panel(cerebro, panel)
-    trader = MarketBroker(rules=rules_of(panel, market), costs=costs, **broker)
+    trader = MarketBroker(rules=rules_of(panel, market), costs=costs or NoCosts(), **broker)
     trader.setcash(cash)
     cerebro.setbroker(trader)
     cerebro.addstrategy(Script, script=dict(script))

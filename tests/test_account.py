@@ -23,6 +23,7 @@ from nnstrategies.brokers import (
     VolumeShareSlippage,
 )
 from nnstrategies.brokers.fees import Trade
+from nnstrategies.brokers.liquidity import Liquidity
 from nnstrategies.brokers.slippage import Quote
 from nnstrategies.errors import ConfigError
 from nnstrategies.market import Book, MarketRules, read_book, read_events
@@ -80,7 +81,7 @@ def _events(market: str) -> Any:
 
 def opened(panel: Panel, market: str = "cn_a", cash: float = 1_000_000.0, t: int = 1, **more: Any) -> Account:
     """An account that has begun session t; there are no limits at row 0, because nothing was traded before."""
-    account = Account(rules(panel, market), cash, t, **more)
+    account = Account(rules(panel, market), cash, t, **{"costs": NoCosts(), **more})
     account.begin(t)
     return account
 
@@ -193,6 +194,8 @@ def test_participation_caps_an_order_at_a_share_of_the_average_volume_of_traded_
     account = opened(panel, t=4, participation=0.1)  # mean of 4,000, 8,000 and 6,000; its own 99,000 is not known yet
     done = account.trade(0, True, 5_000, 10.0)
     assert done[0::4] == (600, "participation cap")
+    assert account.trade(0, True, 600, 10.0)[0::4] == (0, "participation cap")  # the session's share is used up
+    account.begin(5)
     assert account.trade(0, True, 600, 10.0)[0::4] == (600, "")
 
 
@@ -208,6 +211,39 @@ def test_a_capped_sale_stays_in_lots_and_a_stock_that_never_traded_offers_nothin
     fresh = Account(rules(flat(MAIN)), 100_000.0, 0, participation=0.5)
     fresh.begin(0)
     assert fresh.trade(0, True, 100, 10.0)[0::4] == (0, "participation cap")
+
+
+def test_terms_of_the_wrong_kind_are_refused_with_an_example():
+    wrong = ({"costs": "flat"}, r"FlatCosts\(8\)"), ({"slippage": "bps"}, r"BpsSlippage\(5\)"), ({"cash": -1.0}, "cash")
+    for terms, mend in wrong:
+        with pytest.raises(ConfigError, match=mend):
+            opened(flat(MAIN), **terms)
+
+
+def test_without_costs_the_books_own_schedule_is_paid():
+    account = Account(rules(flat(MAIN)), 100_000.0, 1)
+    account.begin(1)
+    assert account.trade(0, True, 100, 10.0).fee == 5.02  # the least commission, and the transfer fee of 0.02 per mille
+
+
+def test_rights_above_the_market_lapse():
+    plain = flat(MAIN)
+    account = opened(flat(MAIN, events=actions(plain, 3, rights=1.0, rights_price=20.0)))
+    account.trade(0, True, 1_000, 10.0)
+    account.end()
+    account.begin(2)
+    account.end()
+    (result,) = account.begin(3)[0]
+    assert (result.after, result.lapsed) == (1_000, 1_000)
+
+
+def test_volatility_is_of_traded_sessions_only():
+    close = np.array([[10.0], [11.0], [9.0], [9.0], [9.0], [10.0]])
+    status = np.full((6, 1), Status.TRADING)
+    status[3:5] = Status.PAUSED
+    panel = symbols_panel([MAIN], close, status=status)
+    traded = np.array([0.1, 9 / 11 - 1])
+    assert Liquidity(panel).volatility(5, 0) == pytest.approx(traded.std(ddof=1))
 
 
 def test_a_participation_outside_0_to_1_is_refused():

@@ -14,6 +14,7 @@ import yaml
 
 from nnstrategies import cli
 from nnstrategies.config import read_config
+from nnstrategies.errors import DataError
 from nnstrategies.market.book import sureness
 from nnstrategies.market.read import read_book
 from nnstrategies.market.rules import MarketRules
@@ -91,7 +92,7 @@ def test_rows_beyond_the_limits_of_the_book_are_printed_after_the_findings_and_n
     assert said[:5] == [
         "mine: no repairs, no cautions",
         "files: Panel(mine: 3 symbols, 8 sessions 2019-08-01..2019-08-12)",
-        "1 rows trade outside the plain price limits",
+        "1 rows trade outside the book's ordinary price limits",
         "  1 unexplained",
         "    600000.SH 2019-08-05 traded 11.5 to 11.5, base 10, limits 9 to 11",
     ]
@@ -185,7 +186,7 @@ def test_a_book_that_takes_limits_from_the_data_says_so(tmp_path: Path, command:
     with_limits = bars(JUMP).assign(limit_up=11.0, limit_down=9.0)
     _, said = command(files(tmp_path, with_limits, market=None))
     assert f"{own}: those of the data count, limit_up and limit_down" in said
-    assert "6 rows trade outside the plain price limits" in said
+    assert "6 rows trade outside the book's ordinary price limits" in said
 
 
 def test_the_china_tables_give_a_survivorship_report(tmp_path: Path, command: Any) -> None:
@@ -219,6 +220,55 @@ def test_data_that_do_not_fit_the_book_end_with_their_own_exit_code(
     assert stopped == code
     assert message in " ".join(said)
     assert said[0] == "mine: no repairs, no cautions"
+
+
+def test_rows_before_the_book_begins_are_counted_and_the_rest_is_checked(tmp_path: Path, command: Any) -> None:
+    """The board opens on 2005-01-01, the data three days before."""
+    days = pd.date_range("2004-12-29", periods=8, freq="B")
+    jumps = {"600000.SH": [10.0, 20.0, 20.0, 20.0, 20.0, 30.0, 30.0, 30.0]}
+    table = bars(jumps)[lambda t: t["symbol"] == "600000.SH"].assign(date=days)
+    code, said = command(files(tmp_path, table))
+    assert code == 0
+    assert said[2:5] == [
+        "3 rows before the book begins, not checked",
+        "1 rows trade outside the book's ordinary price limits",
+        "  1 unexplained",
+    ]
+
+
+def test_prices_off_the_tick_are_counted(tmp_path: Path, command: Any) -> None:
+    moved = {"600000.SH": [10.0, 10.0, 10.003, 10.0, 10.0, 10.0, 10.0, 10.0]}
+    for market in ("cn_a", None):
+        _, said = command(files(tmp_path, bars(moved), market=market))
+        line = "4 trading prices are off the board's tick (first 600000.SH 2019-08-05 open 10.003, tick 0.01)"
+        assert line in said
+    _, said = command(files(tmp_path, bars(JUMP)))
+    assert not any("tick" in line for line in said)
+
+
+def test_the_calendar_is_by_default_that_of_the_rule_book(tmp_path: Path) -> None:
+    """The plain book takes the dates of the table, Sundays too; the Chinese one the sessions of the exchange."""
+    table = bars().assign(date=list(pd.date_range("2019-08-01", periods=8)) * 3)
+    config = files(tmp_path, table, market=None, calendar="book")
+    assert len(load_market(read_config(config)).panel.sessions) == 8
+    stripped = yaml.safe_load(config.read_text(encoding="utf-8"))
+    del stripped["data"]["calendar"]
+    config.write_text(yaml.safe_dump(stripped), encoding="utf-8")
+    assert len(load_market(read_config(config)).panel.sessions) == 8
+    message = "2 dates are no session of XSHG, first 2019-08-03, 2019-08-04; .*calendar: null in a config"
+    with pytest.raises(DataError, match=message):
+        load_market(read_config(config, ["market=cn_a"]))
+    with pytest.raises(DataError, match="no session of XNYS"):
+        load_market(read_config(config, ["market=us_equity"]))
+    with pytest.raises(DataError, match="no session of XSHG"):
+        load_market(read_config(config, ["data.calendar=XSHG"]))
+    assert len(load_market(read_config(config, ["market=cn_a", "data.calendar=null"])).panel.sessions) == 8
+
+
+def test_the_survivorship_line_shows_the_last_session_too(tmp_path: Path, command: Any) -> None:
+    _, said = command(china(tmp_path))
+    (line,) = [line for line in said if "survivorship: sessions with members without prices" in line]
+    assert "by date: 2019-08-01 1, 2019-08-12 1; most: 1 on 2019-08-01" in line
 
 
 def test_a_folder_that_cannot_be_made_is_known_before_the_data_are_read(tmp_path: Path, command: Any) -> None:

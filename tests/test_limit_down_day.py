@@ -28,6 +28,13 @@ class Twice(RebalanceStrategy):
         return str(view.date) in (BEFORE, CHANGE)
 
 
+class Thrice(RebalanceStrategy):
+    """Rebalances on the limit-down day too, while the sales of the change are still waiting."""
+
+    def is_rebalance_day(self, view: View) -> bool:
+        return str(view.date) in (BEFORE, CHANGE, DAY)
+
+
 @pytest.fixture(scope="module")
 def panel(shared_data: Path) -> Panel:
     return load_china(shared_data, "2019-10-08", "2020-03-31")[0]
@@ -40,11 +47,17 @@ def bound(panel: Panel) -> MarketRules:
 
 @pytest.fixture(scope="module")
 def result(panel: Panel) -> BacktestResult:
+    return run(panel, Twice)
+
+
+def run(panel: Panel, strategy: type[RebalanceStrategy]) -> BacktestResult:
     """Random scores that flip: what was best is worst."""
     score = np.random.default_rng(3).normal(size=panel.N)
     flips = np.where(panel.sessions < np.datetime64(CHANGE), 1.0, -1.0)
     scores = make_scores(panel, flips[:, None] * score)
-    return backtest(panel, Twice, scores, settings={"top_n": HELD}, market="cn_a", start="2019-11-01", end="2020-02-28")
+    return backtest(
+        panel, strategy, scores, settings={"top_n": HELD}, market="cn_a", start="2019-11-01", end="2020-02-28"
+    )
 
 
 def row(panel: Panel, day: str) -> int:
@@ -136,3 +149,17 @@ def test_every_blocked_order_is_a_line_with_its_cost_by_hand(panel, result):
     shortened = table[table["reason"] == "cash short"]
     assert (shortened["side"] == "buy").all()
     assert len(shortened) >= 10
+
+
+def test_sales_that_a_rebalance_on_that_day_orders_again_are_repaired_by_its_orders(panel, result):
+    """What it costs to wait is the same whether a repair or a rebalance that still wants none of it sells."""
+    again = run(panel, Thrice)
+    table, before = (one.frames()["blocked"] for one in (again, result))
+    sales, as_repairs = (
+        one[(one["blocked_on"] == pd.Timestamp(DAY)) & (one["side"] == "sell")].reset_index(drop=True)
+        for one in (table, before)
+    )
+    assert len(sales) >= 15
+    pd.testing.assert_frame_equal(sales, as_repairs)
+    reasons = {f.reason for f in again.journal.fills if f.row == row(panel, DAY) + 1 and f.side == "sell"}
+    assert "rebalance" in reasons

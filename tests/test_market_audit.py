@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from small_book import SOURCED, china, day
 
+from nnstrategies.errors import ConfigError
 from nnstrategies.feeds.table import panel_from_table
-from nnstrategies.market.audit import UNEXPLAINED, outside_limits, summary
+from nnstrategies.market.audit import UNEXPLAINED, first_covered, off_tick, outside_limits, summary, uncovered_rows
 from nnstrategies.market.bands import NO_LIMIT_UP
 from nnstrategies.market.book import Book, MarketEvent
 from nnstrategies.market.read import read_book, read_events
@@ -37,7 +38,7 @@ def small(close, symbols, status=None, start="2019-08-01", **fields: Any) -> Pan
 def test_a_day_within_its_limits_is_not_reported():
     frame = outside_limits(small([[10.0], [11.0], [9.9]], ["600000.SH"]), china())
     assert frame.empty
-    assert summary(frame) == ["no trade outside the plain price limits"]
+    assert summary(frame) == ["no trade outside the book's ordinary price limits"]
 
 
 def test_an_unexplained_day_is_listed_with_its_prices_and_limits():
@@ -90,6 +91,43 @@ def test_the_trade_that_ends_an_inferred_standing_is_named_as_that():
 def test_a_suspended_row_is_no_trade():
     panel = small([[10.0], [20.0]], ["600000.SH"], [[Status.TRADING], [Status.PAUSED]])
     assert outside_limits(panel, china()).empty
+
+
+def test_prices_between_the_ticks_are_counted_and_the_first_by_date_is_named():
+    close = np.array([[10.0, 20.0], [10.003, 20.0], [10.0, 20.001]])
+    symbols = ["600000.SH", "600001.SH"]
+    count, first = off_tick(small(close, symbols), china())
+    assert (count, first) == (6, "600000.SH 2019-08-02 high 10.003, tick 0.01")
+    assert off_tick(small(close, symbols, [[1, 1], [2, 1], [1, 2]]), china())[0] == 2
+
+
+def test_what_float32_makes_of_a_tick_is_on_the_tick():
+    close = np.arange(1, 200_000, 7, dtype=np.float64)[:, None] / 100
+    panel = small(close, ["600000.SH"])
+    fields = {name: panel[name].astype(np.float32) for name in ("open", "high", "low", "close")}
+    assert off_tick(Panel(panel.sessions, panel.symbols, fields, panel.status), china()) == (0, "")
+
+
+def test_symbols_with_adjusted_prices_may_lie_between_the_ticks():
+    panel = small([[10.003, 10.003], [10.003, 10.0]], ["600000.SH", "600001.SH"])
+    known = pd.DataFrame({"symbol": ["600000.SH"], "known_at": [pd.Timestamp("2019-08-01")]})
+    fields = {name: panel[name] for name in panel.field_names}
+    adjusted = Panel(panel.sessions, panel.symbols, fields, panel.status, events={"adjusted_prices": known})
+    assert off_tick(adjusted, china())[1].startswith("600001.SH 2019-08-01 open 10.003")
+
+
+def test_sessions_before_a_board_begins_are_left_out_and_counted():
+    """STAR opens on 2019-07-22; a symbol of it has prices from 2019-07-18 on."""
+    close = [[10.0, 10.0], [10.0, 15.0], [10.0, 15.0], [10.0, 15.0], [12.0, 15.0]]
+    panel = small(close, ["600000.SH", "688001.SH"], start="2019-07-18")
+    book = read_book("cn_a")
+    assert (first_covered(panel, book), uncovered_rows(panel, book)) == (2, 4)
+    frame = outside_limits(panel, book)
+    assert [(row.symbol, str(row.date.date())) for row in frame.itertuples()] == [("600000.SH", "2019-07-24")]
+    assert first_covered(panel.select(["600000.SH"]), book) == 0
+    assert first_covered(panel.upto(1), book) == 2
+    with pytest.raises(ConfigError, match="board star opens on 2019-07-22"):
+        outside_limits(panel.upto(1), book)
 
 
 # -- the whole table --------------------------------------------------------------------------------------------------

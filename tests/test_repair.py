@@ -132,7 +132,7 @@ def test_a_stop_loss_that_opens_locked_keeps_trying_as_a_repair_even_when_the_pr
     assert blocked(result) == [(5, "S00", "sell", "limit-down", 6, 8, 5_000, -3_500.0)]
 
 
-def test_nothing_is_repaired_after_the_next_rebalance():
+def test_nothing_is_repaired_after_a_rebalance_that_wants_the_stock_again():
     plan = {**SWITCH, 5: [0.5, 0.5, 0.0]}  # decided while the sale still waits: S00 may stay
     result = run(prices({(4, 0): 9.0, (5, 0): 9.0}, {(5, 0): 9.6}), plan)
     assert [f for f in fills(result) if f[1] == "sell"] == []
@@ -251,7 +251,7 @@ def test_of_a_repair_in_parts_across_a_split_each_share_counts_once():
     down[4] = 9.0
     volume = np.full((T, N), 30_000.0)
     panel = prices(opens, closes, adj_factor=split_at(5, 2.0), limit_down=down, volume=volume)
-    result = run(panel, {**SWITCH, 5: [0, 0.5, 0.0]}, participation=0.1)
+    result = run(panel, {**SWITCH, 5: [0.4, 0.5, 0.0]}, participation=0.1)  # wants S00 again: the rest waits no longer
     assert next(f[:1] + f[3:] for f in fills(result) if f[1] == "sell") == (5, 5_900, 5.0, "repair")
     made_up = 5_900 / 2
     cost = -(10.0 - 9.0) * made_up - (9.6 - 9.0) * (5_000 - made_up)

@@ -1,4 +1,4 @@
-"""Trades outside the plain price limits of a rule book, each with the rule or event that allowed it."""
+"""Trades outside the ordinary price limits of a rule book, each with the rule or event that allowed it; odd ticks."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from nnstrategies.panel import PRICE_FIELDS, Panel, Status
 from nnstrategies.typing import BoolArray
 
 UNEXPLAINED = "unexplained"
+_ON_TICK = 0.02  # of a tick: what float32 prices are off by, as in the account
 _INFERRED = "standing inferred as ST, ended by this trade"
 _COLUMNS = ("date", "symbol", *PRICE_FIELDS, "base", "limit_down", "limit_up", "cause")
 
 
 def outside_limits(panel: Panel, book: Book, events: Iterable[MarketEvent] = ()) -> pd.DataFrame:
-    """Every row of ``panel`` that trades above or below its plain limits, in order of date and symbol.
+    """Every row of ``panel`` that trades above or below its ordinary limits, in order of date and symbol.
 
-    Plain: by board and standing of the date, without the rules for new listings and without events. Columns date,
+    Ordinary: by board and standing of the date, without the rules for new listings and without events. Columns date,
     symbol, open, high, low, close, base, limit_down, limit_up (in currency; NaN where there is none) and cause: the
     rule or event that allows the trade, or "unexplained": then the data, the base or the book is wrong there.
+    Sessions before ``first_covered`` are left out; ConfigError when the book begins after all of them.
     """
     plain, full = MarketRules(book, panel), MarketRules(book, panel, events)
     rows: list[dict[str, Any]] = []
-    for t in range(panel.T):
+    begin = first_covered(panel, book)
+    for t in range(begin if begin < panel.T else 0, panel.T):
         limits = plain.plain_limits(t)
         beyond = _beyond(plain, t, limits)
         if beyond.any():
@@ -39,11 +42,48 @@ def outside_limits(panel: Panel, book: Book, events: Iterable[MarketEvent] = ())
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
+def first_covered(panel: Panel, book: Book) -> int:
+    """Row from which every board with prices has opened, T when none such; 0 where limits come from the panel."""
+    if book.limits_from == "panel":
+        return 0
+    first_rows = np.where(panel.listed.any(axis=0), np.argmax(panel.listed, axis=0), panel.T)  # [N]
+    opened = np.array([panel.calendar.first_on_or_after(book.board_of(symbol).start) for symbol in panel.symbols])
+    return int(np.max(opened, where=first_rows < opened, initial=0))
+
+
+def uncovered_rows(panel: Panel, book: Book) -> int:
+    """How many rows trade before ``first_covered``."""
+    return int(panel.trading[: first_covered(panel, book)].sum())
+
+
+def off_tick(panel: Panel, book: Book) -> tuple[int, str]:
+    """How many prices of trading rows lie between their board's ticks, and the first: "SYM DATE close 10.003, ...".
+
+    Symbols of the events ``adjusted_prices`` are left out: theirs are no quotations.
+    """
+    unit = np.array([book.board_of(symbol).ticks_per_unit for symbol in panel.symbols], dtype=np.int64)
+    adjusted = panel.events("adjusted_prices")["symbol"] if "adjusted_prices" in panel.event_names else ()
+    quoted = panel.trading & ~np.isin(np.array(panel.symbols), list(adjusted))
+    count, first = 0, (panel.T, panel.N, "")
+    for name in PRICE_FIELDS:
+        ticks = panel[name].astype(np.float64) * unit
+        off = quoted & (np.abs(ticks - np.rint(ticks)) >= _ON_TICK)
+        if off.any():
+            count += int(off.sum())
+            t, n = divmod(int(np.argmax(off)), panel.N)
+            first = min(first, (t, n, name), key=lambda cell: cell[:2])
+    if not count:
+        return 0, ""
+    t, n, name = first
+    where = f"{panel.symbols[n]} {panel.sessions[t]} {name} {panel[name][t, n]!s}"
+    return count, f"{where}, tick {1 / unit[n]:g}"
+
+
 def summary(frame: pd.DataFrame) -> list[str]:
     """Lines for the console: how many rows each cause explains, with its first; every unexplained row."""
     if frame.empty:
-        return ["no trade outside the plain price limits"]
-    lines = [f"{len(frame):,} rows trade outside the plain price limits"]
+        return ["no trade outside the book's ordinary price limits"]
+    lines = [f"{len(frame):,} rows trade outside the book's ordinary price limits"]
     for cause, group in sorted(frame.groupby("cause", sort=False), key=lambda pair: -len(pair[1])):
         if cause != UNEXPLAINED:
             lines.append(f"  {len(group):,} {cause}: first {_words(group.iloc[0])}")

@@ -24,6 +24,13 @@ class Step(NamedTuple):
     rights: float = 0.0
     rights_price: float = 0.0
 
+    def joined(self, other: Step) -> Step:
+        """Two parts of one day's action as one."""
+        rights = self.rights + other.rights
+        paid = self.rights * self.rights_price + other.rights * other.rights_price
+        ratio = self.ratio + other.ratio - 1.0
+        return Step(self.row, self.cash + other.cash, ratio, rights, paid / rights if rights else 0.0)
+
     def reference(self, close: int) -> int:
         """(close - cash + rights * price) / (ratio + rights), half up.
 
@@ -136,7 +143,6 @@ class BasePrices:
     def _announced(self) -> dict[int, list[Step]]:
         table = self._panel.events("actions")
         rows = np.searchsorted(self._panel.sessions, table["ex_date"].to_numpy().astype("datetime64[D]"))
-        found: dict[int, list[Step]] = defaultdict(list)
         defaults = {"cash": 0.0, "ratio": 1.0, "rights": 0.0, "rights_price": 0.0}
         values: dict[str, FloatArray] = {
             name: table[name].fillna(default).to_numpy(dtype=np.float64)
@@ -144,12 +150,18 @@ class BasePrices:
             else np.full(len(table), default)
             for name, default in defaults.items()
         }
-        for i in np.argsort(rows, kind="stable"):
+        merged: dict[tuple[int, int], Step] = {}  # by column and ex-date: each row speaks of the shares held before
+        for i in np.argsort(table["ex_date"].to_numpy(), kind="stable"):
             if 0 < rows[i] < self._panel.T:
                 column = self._panel.column(table["symbol"].iloc[i])
                 cash, ratio, rights, price = (float(values[name][i]) for name in defaults)
                 ticks = int(self._ticks[column])
-                found[column].append(Step(int(rows[i]), cash * ticks, ratio, rights, price * ticks))
+                step = Step(int(rows[i]), cash * ticks, ratio, rights, price * ticks)
+                key = column, table["ex_date"].iloc[i].toordinal()
+                merged[key] = merged[key].joined(step) if key in merged else step
+        found: dict[int, list[Step]] = defaultdict(list)
+        for (column, _), step in merged.items():
+            found[column].append(step)
         return found
 
     def _from_factor(self) -> dict[int, list[Step]]:

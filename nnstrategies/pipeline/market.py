@@ -12,7 +12,7 @@ from nnstrategies.feeds.china import load_china, member_spans, survivorship
 from nnstrategies.feeds.files import load_files
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.feeds.truth import Truth
-from nnstrategies.market.audit import UNEXPLAINED, outside_limits, summary
+from nnstrategies.market.audit import UNEXPLAINED, off_tick, outside_limits, summary, uncovered_rows
 from nnstrategies.market.book import Book, MarketEvent, sureness
 from nnstrategies.market.read import read_book, read_events
 from nnstrategies.panel import PRICE_FIELDS, Panel
@@ -25,7 +25,7 @@ _SHOWN = 20  # unexplained rows on the console; all of them go into the file
 class RuleCheck:
     """A panel held against a rule book.
 
-    outside: rows that trade outside the plain limits, by cause. lines: what the audit says in full; brief: the same
+    outside: rows that trade outside the ordinary limits, by cause. lines: what the audit says in full; brief: the same
     for a console. entries, days: of the book's entries in force and of its single days that apply to the panel, those
     that are not official, a line each.
     """
@@ -65,7 +65,7 @@ def load_market(config: RunConfig) -> Market:
     assert isinstance(data, FileTables)
     panel, report = load_files(
         data.prices,
-        calendar=data.calendar,
+        calendar=read_book(config.market).calendar if data.calendar == "book" else data.calendar,
         benchmark=data.benchmark,
         membership=data.membership,
         actions=data.actions,
@@ -95,18 +95,29 @@ def members_without_prices(config: RunConfig, panel: Panel) -> pd.DataFrame | No
 def check_rules(panel: Panel, market: str) -> RuleCheck:
     """Hold a panel against a rule book (a name or a file).
 
-    Raises DataError for a symbol of no board, ConfigError for sessions before the book begins.
+    Rows before the book begins are counted and not checked. Raises DataError for a symbol of no board, ConfigError
+    when the book begins after all the data.
     """
     book, events = read_book(market), read_events(market)
     outside = outside_limits(panel, book, events)
     outside = outside.astype({name: panel[name].dtype for name in PRICE_FIELDS})  # float32 prints as it came
     lines = _limits_of_the_data(book, panel) if book.limits_from == "panel" else []
-    if not lines or _has_limits(panel):
+    lines += _not_checked(panel, book)
+    if book.limits_from == "book" or _has_limits(panel):
         lines += summary(outside)
     hidden = max(int((outside["cause"] == UNEXPLAINED).sum()) - _SHOWN, 0)  # they are the audit's last lines
     brief = [*lines[: len(lines) - hidden], f"    and {hidden:,} more"] if hidden else lines
     first, last = panel.sessions[0].item(), panel.sessions[-1].item()
     return RuleCheck(book, outside, lines, brief, sureness(book, first, last), _unsure_days(events, panel))
+
+
+def _not_checked(panel: Panel, book: Book) -> list[str]:
+    """Lines on rows before the book begins, and on prices that no order of the book can have."""
+    early, (off, first) = uncovered_rows(panel, book), off_tick(panel, book)
+    return [
+        *([f"{early:,} rows before the book begins, not checked"] if early else []),
+        *([f"{off:,} trading prices are off the board's tick (first {first})"] if off else []),
+    ]
 
 
 def _has_limits(panel: Panel) -> bool:

@@ -14,6 +14,7 @@ import pandas as pd
 from nnstrategies import __version__
 from nnstrategies.errors import RunFolderError
 from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
+from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
@@ -42,6 +43,7 @@ def train(run: Run) -> None:
         log.info("training: complete, not done again")
         return
     run.check_test()
+    market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
     _check_inputs(run)
     _write_truth(run)
     for name in run.config.recipes:

@@ -81,7 +81,7 @@ def _money(amount: float) -> str:
 
 def _note(table: pd.DataFrame) -> str:
     text = "Sessions waited: mean over the repaired. Cost: size times the move from the price when blocked to that of "
-    text += "the repair, or without one to the close at which the next rebalance was decided (or the run's last); "
+    text += "the repair, or without one to the close that ended the waiting (a rebalance, or the run's last); "
     text += "positive where waiting lost money."
     unknown = int(table["cost"].isna().sum())
     return text + (f" No cost is known for {unknown} of the orders." if unknown else "")

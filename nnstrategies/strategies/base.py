@@ -157,8 +157,10 @@ class RebalanceStrategy(bt.Strategy):
         for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
             again = self._repairs.drop(column) and self.p.repair
             self._sell(column, view.shares[column], 0.0, "repair" if again else reason)
-        for retry in self._repairs.retries(view, len(exits)):
-            if self.p.repair:
+        retries = self._repairs.retries(view, len(exits))
+        allowed = view.member & (self._screen(view) == "") if retries else view.member
+        for retry in retries:
+            if self.p.repair and (retry.sell or allowed[retry.column]):
                 self._retry(retry, view)
 
     def _retry(self, retry: Retry, view: View) -> None:
@@ -207,11 +209,13 @@ class RebalanceStrategy(bt.Strategy):
 
     def _rebalance(self, view: View, exits: dict[int, str]) -> None:
         target, reasons = self._targets(view, exits)
+        leaving = self._repairs.leaving()
         self._repairs.clear()
         self.decisions.append(Decision(view.t, target, view.held.copy(), reasons))
         close = view.field("close").astype(np.float64)
         change = (target - view.weights) * view.value  # [N] in currency at this close
-        kept = view.held & view.suspended & view.member & (target == 0)  # nobody decided against them
+        kept = view.held & view.suspended & view.member & (target == 0)
+        kept[list(leaving)] = False  # against the others nobody decided: they are suspended, no more
         for column in np.flatnonzero(view.held & (target < view.weights) & ~kept).tolist():
             wanted = view.shares[column] if target[column] == 0 else _whole(-change[column] / close[column])
             why = exits.get(column, "rebalance")

@@ -46,6 +46,10 @@ class Repairs:
         if target is not None and why in _REPAIRABLE:
             self._open[column] = _Open(float(target), sell, why)
 
+    def leaving(self) -> set[int]:
+        """Columns that were to be sold whole and still are."""
+        return {column for column, one in self._open.items() if one.sell and one.target == 0}
+
     def drop(self, column: int) -> bool:
         """Forget a column; whether all of it was to be sold."""
         dropped = self._open.pop(column, None)
