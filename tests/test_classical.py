@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -283,14 +285,23 @@ def test_settings_that_cannot_be_are_refused(name):
             replace(NEW[name], **{field.name: 0})
 
 
-def test_configs_name_them():
-    tree = {
+def baselines(names: Iterable[str]) -> dict[str, Any]:
+    return {
         "name": "baselines",
         "data": {"source": "simulated"},
         "walk_forward": {"first_test": "2020-01-02"},
-        "recipes": {name: {"kind": name} for name in NEW},
+        "recipes": {name: {"kind": name} for name in names},
         "headline": "svm",
     }
-    config = parse(tree, "baselines.yaml")
-    assert {name: type(recipe) for name, recipe in config.recipes.items()} == {name: RECIPES[name] for name in NEW}
+
+
+def test_configs_name_them():
+    ranked = [name for name in NEW if name != "persistence"]
+    config = parse(baselines(ranked), "baselines.yaml")
+    assert {name: type(recipe) for name, recipe in config.recipes.items()} == {name: RECIPES[name] for name in ranked}
     assert parse(to_tree(config), "again").recipes == config.recipes
+
+
+def test_a_config_refuses_what_ranks_nothing():
+    with pytest.raises(ConfigError, match="recipes.persistence: persistence forecasts alike for every symbol"):
+        parse(baselines(["svm", "persistence"]), "baselines.yaml")
