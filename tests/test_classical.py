@@ -303,5 +303,5 @@ def test_configs_name_them():
 
 
 def test_a_config_refuses_what_ranks_nothing():
-    with pytest.raises(ConfigError, match="recipes.persistence: persistence forecasts alike for every symbol"):
+    with pytest.raises(ConfigError, match=r"recipes\.persistence: persistence forecasts alike for every symbol"):
         parse(baselines(["svm", "persistence"]), "baselines.yaml")
