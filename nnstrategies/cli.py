@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,31 +70,10 @@ def _config(name: str, overrides: list[str] | None) -> RunConfig:
 
 
 @contextmanager
-def _insistent_interrupt() -> Iterator[None]:
-    """Raise a Ctrl-C again a second later, until it ends the block: code of others may have swallowed it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 1.0)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGALRM)}
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
 def _resumable(run: Run) -> Iterator[None]:
     """After Ctrl-C, say how to go on."""
     try:
-        with _insistent_interrupt():
-            yield
+        yield
     except KeyboardInterrupt:
         typer.secho(f"interrupted; 'nnstrategies run --resume {run.folder.path}' goes on from here", err=True)
         raise typer.Exit(130) from None
