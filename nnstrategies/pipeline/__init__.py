@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnstrategies.config import RunConfig
 from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.market import RuleCheck, check_rules, load_market, members_without_prices
@@ -12,6 +11,7 @@ from nnstrategies.pipeline.run import Run, reopen, start
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
+from nnstrategies.settings import RunConfig
 
 __all__ = ["Run", "check_data", "reopen", "report", "start", "trade", "train"]
 

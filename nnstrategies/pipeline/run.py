@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from nnstrategies.config import RunConfig, parse, to_tree
+from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import ConfigError, DataError, RunFolderError
 from nnstrategies.features import Features, FeatureSet, default_set
 from nnstrategies.labels import make_labels
@@ -23,6 +23,7 @@ from nnstrategies.pipeline.console import console, open_log
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.market import Market, load_market
 from nnstrategies.samples import Samples
+from nnstrategies.settings import RunConfig
 
 log = logging.getLogger(__name__)
 
