@@ -79,14 +79,6 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
             raise ConfigError(f"{where}: {key}: is needed and missing")
     values["data"] = choice(values.get("data"), "source", SOURCES, f"{where}: data")
     _check_name("name", str(values["name"]), where)
-    recipes = values.get("recipes")
-    if not isinstance(recipes, dict) or not recipes:
-        raise ConfigError(f"{where}: recipes: expected at least one named recipe, got {recipes!r}")
-    values["recipes"] = {
-        name: dataclasses.replace(choice(settings, "kind", RECIPES, f"{where}: recipes.{name}"), name=name)
-        for name, settings in recipes.items()
-    }
-    _check_recipes(values["recipes"], where)
     sections = {
         "walk_forward": WalkForwardSettings,
         "label": LabelSettings,
@@ -97,6 +89,8 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
     for name, cls in sections.items():
         if name in values:
             values[name] = build(cls, values[name], f"{where}: {name}")
+    values["recipes"] = _recipes(values["recipes"], values["walk_forward"], where)
+    _check_recipes(values["recipes"], where)
     for name, choices in (("costs", COSTS), ("slippage", SLIPPAGE)):
         if name in values:
             values[name] = choice(values[name], "kind", choices, f"{where}: {name}")
@@ -142,6 +136,25 @@ def _check_name(what: str, name: str, where: str) -> None:
         raise ConfigError(f"{where}: {what}: expected letters, digits, '_', '-' and '.', got {name!r}")
 
 
+def _recipes(recipes: Any, lengths: WalkForwardSettings, where: str) -> dict[str, Recipe]:
+    """The recipes, with the walk-forward's lengths where a section does not name its own."""
+    if not isinstance(recipes, dict) or not recipes:
+        raise ConfigError(f"{where}: recipes: expected at least one named recipe, got {recipes!r}")
+    found: dict[str, Recipe] = {}
+    for name, settings in recipes.items():
+        recipe = choice(settings, "kind", RECIPES, f"{where}: recipes.{name}")
+        known = {f.name for f in dataclasses.fields(recipe)}
+        shared = {
+            key: value
+            for key in ("train_days", "valid_days", "embargo_days")
+            if (value := getattr(lengths, key)) is not None and key in known and key not in settings
+        }
+        found[name] = dataclasses.replace(recipe, name=name, **shared)
+        if lengths.gate and getattr(found[name], "valid_days", None) == 0:
+            raise ConfigError(f"{where}: recipes.{name}: valid_days: walk_forward.gate needs validation rows, got 0")
+    return found
+
+
 def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
     for name, recipe in recipes.items():
         _check_name("recipes", name, where)
@@ -165,7 +178,9 @@ _PLAIN: dict[str, Any] = {
     "market": str,
     "window": int,
     "seeds": tuple[int, ...],
+    "groups": Literal["pooled", "symbol"],
     "device": Literal["auto", "cpu", "cuda"],
+    "executor": Literal["local", "processes"],
     "workers": int,
 }
 

@@ -11,6 +11,7 @@ from nnstrategies.errors import ConfigError
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings
 from nnstrategies.strategies.stops import StopSettings
+from nnstrategies.training.plan import RefitPlan, Start
 from nnstrategies.training.recipe import Recipe
 
 
@@ -64,12 +65,29 @@ class LabelSettings:
 
 @dataclass(frozen=True)
 class WalkForwardSettings:
-    """Test span and how often models are refitted. ``warm`` starts each refit from the model in force."""
+    """Test span, how often models are refitted, on what, and what a refit starts from; see ``RefitPlan``.
+
+    refit: once, every month, quarter or year, or every so many sessions. train_days, valid_days, embargo_days: for
+    every recipe that has such a setting and does not name its own; null leaves the recipe's default.
+    """
 
     first_test: dt.date
     last_test: dt.date | None = None
-    refit: Literal["month", "quarter", "year"] = "year"
-    warm: bool = False
+    refit: Literal["once", "month", "quarter", "year"] | int = "year"
+    train_days: int | None = None
+    valid_days: int | None = None
+    embargo_days: int | None = None
+    start: Start = "scratch"
+    gate: bool = False
+    reset_months: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(isinstance(self.refit, str) or self.refit >= 1, "refit", "at least 1 session", self.refit)
+        _require(self.train_days is None or self.train_days >= 1, "train_days", "at least 1 session", self.train_days)
+        for key in ("valid_days", "embargo_days"):
+            value = getattr(self, key)
+            _require(value is None or value >= 0, key, "0 or more sessions", value)
+        RefitPlan((0,), self.start, self.gate, self.reset_months)  # refuses what cannot be
 
 
 @dataclass(frozen=True)
@@ -107,7 +125,8 @@ class RunConfig:
 
     headline: the recipe whose portfolio the report is about. inputs: recipe -> the features it sees, all of
     ``features`` for a recipe that is not named. market: rule book, by name or file; by default that of the data's
-    source. workers: processes for independent fits; results do not depend on it.
+    source. groups: ``symbol`` fits every recipe to each symbol alone. executor, workers: where independent fits run,
+    and in how many processes; results do not depend on it.
     """
 
     name: str
@@ -127,7 +146,9 @@ class RunConfig:
     costs: CostSettings = field(default_factory=FlatSettings)
     slippage: SlippageSettings = field(default_factory=SLIPPAGE["none"])
     account: AccountSettings = field(default_factory=AccountSettings)
+    groups: Literal["pooled", "symbol"] = "pooled"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    executor: Literal["local", "processes"] = "processes"
     workers: int = 2
 
 
