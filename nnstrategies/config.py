@@ -30,7 +30,7 @@ from nnstrategies.settings import (
     StrategySettings,
     WalkForwardSettings,
 )
-from nnstrategies.training import RECIPES, MomentumRecipe, PersistenceRecipe
+from nnstrategies.training import RECIPES, EnsembleRecipe, MomentumRecipe, PersistenceRecipe
 from nnstrategies.training.recipe import Recipe
 
 
@@ -108,10 +108,15 @@ def to_tree(config: RunConfig) -> dict[str, Any]:
     tree["data"] = {"source": _name_of(SOURCES, config.data), **tree["data"]}
     tree["costs"] = {"kind": _name_of(COSTS, config.costs), **tree["costs"]}
     tree["slippage"] = {"kind": _name_of(SLIPPAGE, config.slippage), **tree["slippage"]}
-    for name, recipe in config.recipes.items():
-        settings = {key: value for key, value in _plain_value(recipe).items() if key != "name"}
-        tree["recipes"][name] = {"kind": _name_of(RECIPES, recipe), **settings}
+    tree["recipes"] = {name: _recipe_tree(recipe) for name, recipe in config.recipes.items()}
     return tree
+
+
+def _recipe_tree(recipe: Recipe) -> dict[str, Any]:
+    settings = {key: value for key, value in _plain_value(recipe).items() if key != "name"}
+    if isinstance(recipe, EnsembleRecipe):
+        settings["members"] = {name: _recipe_tree(one) for name, one in recipe.members.items()}
+    return {"kind": _name_of(RECIPES, recipe), **settings}
 
 
 def _plain_value(value: Any) -> Any:
@@ -140,19 +145,27 @@ def _recipes(recipes: Any, lengths: WalkForwardSettings, where: str) -> dict[str
     """The recipes, with the walk-forward's lengths where a section does not name its own."""
     if not isinstance(recipes, dict) or not recipes:
         raise ConfigError(f"{where}: recipes: expected at least one named recipe, got {recipes!r}")
-    found: dict[str, Recipe] = {}
-    for name, settings in recipes.items():
-        recipe = choice(settings, "kind", RECIPES, f"{where}: recipes.{name}")
-        known = {f.name for f in dataclasses.fields(recipe)}
-        shared = {
-            key: value
-            for key in ("train_days", "valid_days", "embargo_days")
-            if (value := getattr(lengths, key)) is not None and key in known and key not in settings
-        }
-        found[name] = dataclasses.replace(recipe, name=name, **shared)
-        if lengths.gate and getattr(found[name], "valid_days", None) == 0:
-            raise ConfigError(f"{where}: recipes.{name}: valid_days: walk_forward.gate needs validation rows, got 0")
-    return found
+    return {name: _recipe(name, one, lengths, f"{where}: recipes.{name}") for name, one in recipes.items()}
+
+
+def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) -> Recipe:
+    if isinstance(settings, dict) and settings.get("kind") == "ensemble" and "members" in settings:
+        members = settings["members"]
+        if not isinstance(members, dict):
+            raise ConfigError(f"{where}.members: expected named recipes, got {members!r}")
+        members = {key: _recipe(key, one, lengths, f"{where}.members.{key}") for key, one in members.items()}
+        settings = {**settings, "members": members}
+    recipe = choice(settings, "kind", RECIPES, where)
+    known = {f.name for f in dataclasses.fields(recipe)}
+    shared = {
+        key: value
+        for key in ("train_days", "valid_days", "embargo_days")
+        if (value := getattr(lengths, key)) is not None and key in known and key not in settings
+    }
+    recipe = dataclasses.replace(recipe, name=name, **shared)
+    if lengths.gate and getattr(recipe, "valid_days", None) == 0:
+        raise ConfigError(f"{where}: valid_days: walk_forward.gate needs validation rows, got 0")
+    return recipe
 
 
 def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
