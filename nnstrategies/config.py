@@ -20,8 +20,9 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.errors import ConfigError
-from nnstrategies.features import FeatureSet, default_set
+from nnstrategies.features import feature_names
 from nnstrategies.feeds.simulated import SimulatedMarket
+from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import (
     COSTS,
@@ -57,30 +58,48 @@ class FileTables:
     listings: str | None = None
     delistings: str | None = None
     fundamentals: str | None = None
+    macro: str | None = None
+    news: str | None = None
     strict: bool = False
 
 
 @dataclass(frozen=True)
 class ChinaTables:
-    """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date."""
+    """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date.
+
+    basics: turnover value, float and daily ratios. fundamentals: ``monthly`` or a file. macro, news: files of your own.
+    """
 
     folder: str
     start: dt.date
     end: dt.date
     index: str = "000300.SH"
+    basics: bool = False
+    fundamentals: str | None = None
+    macro: str | None = None
+    news: str | None = None
 
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """What recipes learn: the return from the next open to the open ``horizon_days`` sessions later."""
+    """What recipes learn: a return; ``Holding`` says when it begins and ends. horizon_days counts for horizon days."""
 
     kind: Literal["return", "up_down", "buy_hold_sell"] = "buy_hold_sell"
     horizon_days: int = 10
     relative: bool = True
     thresholds: tuple[float, float] | None = None
+    horizon: Horizon = "days"
+    price: Price = "open"
+    volatility_scaled: bool = False
+
+    @property
+    def holding(self) -> Holding:
+        """When a decision is entered and left."""
+        return Holding(self.horizon_days, self.horizon, self.price)
 
     def __post_init__(self) -> None:
         _require(self.horizon_days >= 1, "horizon_days", "at least 1 session", self.horizon_days)
+        _ = self.holding  # refuses what does not go together
         rising = self.thresholds is None or self.thresholds[0] < self.thresholds[1]
         _require(rising, "thresholds", "two rising numbers", self.thresholds)
 
@@ -128,9 +147,9 @@ class StrategySettings:
 class RunConfig:
     """One run, whole.
 
-    headline: the recipe whose portfolio the report is about. inputs: recipe -> the features it sees, all of
-    ``features`` for a recipe that is not named. market: rule book, by name or file; by default that of the data's
-    source. workers: processes for independent fits; results do not depend on it.
+    headline: the recipe whose portfolio the report is about. features: names of features or of feature sets (``s4``).
+    inputs: recipe -> those that it sees, all of ``features`` for a recipe that is not named. market: rule book, by name
+    or file; by default that of the data's source. workers: processes for independent fits; results do not depend on it.
     """
 
     name: str
@@ -139,8 +158,8 @@ class RunConfig:
     recipes: Mapping[str, Recipe]
     headline: str
     title: str = ""
-    features: tuple[str, ...] | Literal["all"] = "all"
-    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    features: str | tuple[str, ...] = "all"
+    inputs: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     window: int = 20
     label: LabelSettings = field(default_factory=LabelSettings)
     seeds: tuple[int, ...] = (1,)
@@ -360,8 +379,8 @@ _PLAIN: dict[str, Any] = {
     "name": str,
     "title": str,
     "headline": str,
-    "features": tuple[str, ...] | Literal["all"],
-    "inputs": Mapping[str, tuple[str, ...]],
+    "features": str | tuple[str, ...],
+    "inputs": Mapping[str, str | tuple[str, ...]],
     "market": str,
     "window": int,
     "seeds": tuple[int, ...],
@@ -385,16 +404,18 @@ def _check_whole(config: RunConfig, where: str) -> None:
         raise ConfigError(
             f"{where}: headline: {config.headline!r} is no recipe; {_suggest(config.headline, config.recipes)}"
         )
-    known = default_set() if config.features == "all" else _select(default_set(), config.features, f"{where}: features")
+    known = _named(config.features, f"{where}: features")
     for name, recipe in config.recipes.items():
-        if isinstance(recipe, MomentumRecipe) and recipe.feature not in config.inputs.get(name, known.names):
+        if isinstance(recipe, MomentumRecipe) and recipe.feature not in _named(
+            config.inputs.get(name, known), f"{where}: inputs.{name}"
+        ):
             raise ConfigError(
                 f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
             )
     for name, features in config.inputs.items():
         if name not in config.recipes:
             raise ConfigError(f"{where}: inputs: {name!r} is no recipe; {_suggest(name, config.recipes)}")
-        _select(known, features, f"{where}: inputs.{name}")
+        _check_inputs(_named(features, f"{where}: inputs.{name}"), known, f"{where}: inputs.{name}")
     checks = (
         (config.window >= 1, "window: expected at least 1 session"),
         (config.workers >= 1, "workers: expected at least 1"),
@@ -412,8 +433,15 @@ def _check_whole(config: RunConfig, where: str) -> None:
         raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
 
 
-def _select(known: FeatureSet, names: Sequence[str], where: str) -> FeatureSet:
+def _named(wanted: str | tuple[str, ...], where: str) -> tuple[str, ...]:
     try:
-        return known.select(names)
+        return feature_names(wanted)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_inputs(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> None:
+    """What a recipe sees must be computed for the run."""
+    absent = next((name for name in wanted if name not in known), None)
+    if absent is not None:
+        raise ConfigError(f"{where}: {absent!r} is not among the features of the run; add it to features")
