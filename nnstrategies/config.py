@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.checked import build, check_keys, choice, override, suggest
 from nnstrategies.errors import ConfigError
-from nnstrategies.features import FeatureSet, default_set
+from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
 from nnstrategies.settings import (
@@ -186,8 +186,8 @@ _PLAIN: dict[str, Any] = {
     "name": str,
     "title": str,
     "headline": str,
-    "features": tuple[str, ...] | Literal["all"],
-    "inputs": Mapping[str, tuple[str, ...]],
+    "features": str | tuple[str, ...],
+    "inputs": Mapping[str, str | tuple[str, ...]],
     "market": str,
     "window": int,
     "seeds": tuple[int, ...],
@@ -213,16 +213,18 @@ def _check_whole(config: RunConfig, where: str) -> None:
         raise ConfigError(
             f"{where}: headline: {config.headline!r} is no recipe; {suggest(config.headline, config.recipes)}"
         )
-    known = default_set() if config.features == "all" else _select(default_set(), config.features, f"{where}: features")
+    known = _named(config.features, f"{where}: features")
     for name, recipe in config.recipes.items():
-        if isinstance(recipe, MomentumRecipe) and recipe.feature not in config.inputs.get(name, known.names):
+        if isinstance(recipe, MomentumRecipe) and recipe.feature not in _named(
+            config.inputs.get(name, known), f"{where}: inputs.{name}"
+        ):
             raise ConfigError(
                 f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
             )
     for name, features in config.inputs.items():
         if name not in config.recipes:
             raise ConfigError(f"{where}: inputs: {name!r} is no recipe; {suggest(name, config.recipes)}")
-        _select(known, features, f"{where}: inputs.{name}")
+        _check_inputs(_named(features, f"{where}: inputs.{name}"), known, f"{where}: inputs.{name}")
     checks = (
         (config.window >= 1, "window: expected at least 1 session"),
         (config.workers >= 1, "workers: expected at least 1"),
@@ -240,8 +242,15 @@ def _check_whole(config: RunConfig, where: str) -> None:
         raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
 
 
-def _select(known: FeatureSet, names: Sequence[str], where: str) -> FeatureSet:
+def _named(wanted: str | tuple[str, ...], where: str) -> tuple[str, ...]:
     try:
-        return known.select(names)
+        return feature_names(wanted)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_inputs(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> None:
+    """What a recipe sees must be computed for the run."""
+    absent = next((name for name in wanted if name not in known), None)
+    if absent is not None:
+        raise ConfigError(f"{where}: {absent!r} is not among the features of the run; add it to features")
