@@ -116,7 +116,7 @@ class PickSettings:
 class TaskSettings:
     """What some recipes learn, where it is not what the run's own ``features``, ``window`` and ``label`` say.
 
-    recipes: those that learn it. on: the stocks, or the benchmark as one symbol. groups: ``symbol`` fits every recipe
+    recipes: those that learn it. subject: the stocks, or the benchmark as one symbol. groups: ``symbol`` fits every recipe
     to each symbol alone. picks: only what another recipe picked. refit: how often, where that is not as
     ``walk_forward`` says. measure: information coefficients across the symbols
     of a date, or through time for each symbol (where a date has few to compare).
@@ -127,15 +127,15 @@ class TaskSettings:
     window: int = 20
     label: LabelSettings = field(default_factory=LabelSettings)
     groups: Literal["pooled", "symbol"] = "pooled"
-    on: Literal["stocks", "benchmark"] = "stocks"
+    subject: Literal["stocks", "benchmark"] = "stocks"
     picks: PickSettings | None = None
     measure: Measure = "across"
     refit: Refit | None = None
 
     def __post_init__(self) -> None:
         _require(self.window >= 1, "window", "at least 1 session", self.window)
-        _require(self.on == "stocks" or self.measure == "time", "measure", "time, on the benchmark", self.measure)
-        _require(self.on == "stocks" or not self.label.relative, "label.relative", "false, on the benchmark", True)
+        _require(self.subject == "stocks" or self.measure == "time", "measure", "time, on the benchmark", self.measure)
+        _require(self.subject == "stocks" or not self.label.relative, "label.relative", "false, on the benchmark", True)
 
 
 @dataclass(frozen=True)

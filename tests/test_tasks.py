@@ -47,7 +47,7 @@ TREE = TINY | {
             "features": ["ret_1", "volatility_20"],
             "window": 6,
             "label": UP,
-            "on": "benchmark",
+            "subject": "benchmark",
             "measure": "time",
         },
         "single": {
@@ -164,7 +164,7 @@ def test_the_resolved_form_is_the_same_config():
     ("path", "value", "said"),
     [
         ("headline", "ridge", "headline: 'ridge' is no portfolio"),
-        ("portfolios.timed.exposure", "filter", "expected a recipe of a task on: benchmark with label up_down"),
+        ("portfolios.timed.exposure", "filter", "expected a recipe of a task with subject benchmark and label up_down"),
         ("portfolios.factors.score", "rigde", "'rigde' is no recipe; did you mean 'ridge'"),
         ("tasks.confirm.picks.of", "timer", "'timer' is no recipe of the run's own task"),
         ("tasks.confirm.picks.since", "2015-12-01", "picks.since: expected a date before walk_forward.first_test"),

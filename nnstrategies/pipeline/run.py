@@ -74,7 +74,7 @@ class Run:
 
     def _further(self, name: str, task: TaskSettings) -> tuple[FeatureSet, Samples]:
         if name not in self._tasks:
-            panel = self.market.index if task.on == "benchmark" else self.panel
+            panel = self.market.index if task.subject == "benchmark" else self.panel
             with self.stage(f"features {name}"):
                 known = features_of(task, panel)
                 samples = samples_of(task, known, panel)
