@@ -116,8 +116,8 @@ class PickSettings:
 class TaskSettings:
     """What some recipes learn, where it is not what the run's own ``features``, ``window`` and ``label`` say.
 
-    recipes: those that learn it. subject: the stocks, or the benchmark as one symbol. groups: ``symbol`` fits every recipe
-    to each symbol alone. picks: only what another recipe picked. refit: how often, where that is not as
+    recipes: those that learn it. subject: the stocks, or the benchmark as one symbol. groups: ``symbol`` fits every
+    recipe to each symbol alone. picks: only what another recipe picked. refit: how often, where that is not as
     ``walk_forward`` says. measure: information coefficients across the symbols
     of a date, or through time for each symbol (where a date has few to compare).
     """
