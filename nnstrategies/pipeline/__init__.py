@@ -7,13 +7,14 @@ from pathlib import Path
 from nnstrategies.config import RunConfig
 from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.explaining import explain_in_full
 from nnstrategies.pipeline.market import RuleCheck, check_rules, load_market, members_without_prices
 from nnstrategies.pipeline.run import Run, reopen, start
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
 
-__all__ = ["Run", "check_data", "reopen", "report", "start", "trade", "train"]
+__all__ = ["Run", "check_data", "explain_in_full", "reopen", "report", "start", "trade", "train"]
 
 
 def report(run: Run) -> Path:

@@ -99,6 +99,15 @@ class Run:
                 f"benchmark: no value on {at}, inside the test; complete the table, test later or leave it out"
             )
 
+    def check_trained_data(self) -> None:
+        """Refuse data other than what the run's models were trained on."""
+        trained = self.folder.read_json("inputs.json")["data"]
+        if trained != self.panel.fingerprint:
+            raise RunFolderError(
+                f"run folder {self.folder.path}: its models were trained on data {trained[:12]}, the config now loads "
+                f"{self.panel.fingerprint[:12]}; restore the data or start a new run"
+            )
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure a stage; its seconds are kept in the run folder."""

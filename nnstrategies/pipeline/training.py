@@ -16,6 +16,7 @@ from nnstrategies.errors import RunFolderError
 from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.explaining import explain
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
 from nnstrategies.predictors import score
@@ -218,6 +219,7 @@ def _join(run: Run) -> None:
             name: {**part["found"], "total": part["evidence"]["rank_ic"]} for name, part in parts.items()
         }
         folder.write_json("truth.json", truth)
+    explain(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
     for name, part in parts.items():
