@@ -80,7 +80,8 @@ def gradient_importance(judged: Judged, method: Method = "integrated_gradients",
     Integrated gradients are first centred within their date, so that they add up to the score less its date's mean:
     only differences between symbols order them. Rows by feature_lag, by feature and by lag, where attributions are
     summed over the other axis before absolute values are taken. Columns as of ``permutation_importance``; error is the
-    standard error over dates, baseline the mean absolute score (centred likewise).
+    standard error over dates, baseline the mean absolute score (centred likewise). For integrated gradients a row
+    ``gap``: by how much their sum misses the centred score, mean absolute; more ``steps`` make it smaller.
     """
     dates = list(judged.cross_sections())
     if not dates:
@@ -100,11 +101,13 @@ def gradient_importance(judged: Judged, method: Method = "integrated_gradients",
         rows.append(row("lag", "", (k, k), [t["lag"][day] for t in tables]))
         cells = [[t["feature_lag"][day, f] for t in tables] for f in range(len(names))]
         rows += [row("feature_lag", name, (k, k), cells[f]) for f, name in enumerate(names)]
+    if method == "integrated_gradients":
+        rows.append(row("gap", "", whole, [float(t["gap"]) for t in tables]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _by_date(date: CrossSection, method: Method, steps: int) -> dict[str, FloatArray]:
-    """Mean absolute attributions of one date: feature_lag [L, F], feature [F], lag [L], score []."""
+    """Mean absolute attributions of one date: feature_lag [L, F], feature [F], lag [L], score [], gap []."""
     found = attributions(date.version, date.windows, method, steps).astype(np.float64)  # [M, L, F]
     score = date.predict(date.windows)[:, 0].astype(np.float64)
     if method == "integrated_gradients":
@@ -114,4 +117,5 @@ def _by_date(date: CrossSection, method: Method, steps: int) -> dict[str, FloatA
         "feature": np.abs(found.sum(axis=1)).mean(axis=0),
         "lag": np.abs(found.sum(axis=2)).mean(axis=0),
         "score": np.abs(score - score.mean()).mean(),
+        "gap": np.abs(found.sum(axis=(1, 2)) - (score - score.mean())).mean(),
     }

@@ -98,13 +98,16 @@ def class_table(run: RunFolder) -> Table | None:
         total = counts.sum(axis=(1, 2))
         for c, name in enumerate(names):
             right, came, named = counts[:, c, c], counts[:, c].sum(axis=1), counts[:, :, c].sum(axis=1)
-            cells = [name, _mean(came / total), _mean(named / total), _mean(_over(right, named))]
+            cells = [_mean(came / total), _mean(named / total), _mean(_over(right, named))]
             cells += [_mean(_over(right, came)), _mean(_over(2 * right, came + named))]
-            rows.append(Row(recipe_label(recipe) if c == 0 else "", [*cells, *_calibration_errors(run, recipe, name)]))
-    head = ["Recipe", "Class", "Base rate", "Named", "Precision", "Recall", "F1", "Calibration error", "By chance"]
+            cells += _calibration_errors(run, recipe, name)
+            rows.append(
+                Row(f"{recipe_label(recipe)}: {name}", cells, kind="headline" if recipe == run.headline else "")
+            )
+    head = ["Class", "Base rate", "Named", "Precision", "Recall", "F1", "Calibration error", "By chance"]
     note = "Compare precision with the base rate and recall with the share of rows so named: guessing reaches those. "
-    note += "Calibration error: mean |share that came - probability| over ten parts of equal size; by chance: what "
-    return Table(head, rows, 1, note + "perfect probabilities would show on these dates.") if rows else None
+    note += "Calibration error: mean |share that came − probability| over ten parts of equal size; by chance: what "
+    return Table(head, rows, note=note + "perfect probabilities would show on these dates.") if rows else None
 
 
 def _calibration_errors(run: RunFolder, recipe: str, name: str) -> list[str]:

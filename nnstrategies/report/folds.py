@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -50,27 +52,35 @@ def _timeline(rows: pd.DataFrame, recipes: list[str], number: int) -> Chart:
         svg = to_svg(figure, f"folds{number}", f"Training, validation and days in force of each refit of {label}")
     keys = [Key("training", _TRAIN, "box"), Key("purge gap", MUTED)]
     keys += [Key("validation", _VALID, "box")] if every["valid_rows"].any() else []
-    note = "Decision days; across a gap labels are not known yet." if len(shown) == len(every) else ""
-    note = note or f"{len(shown)} of {len(every)} refits, evenly spaced. Across a gap labels are not known yet."
-    note += " Outlined: the incumbent stayed." if held.any() else ""
+    note = f"{len(shown)} of {len(every)} refits, evenly spaced. " if len(shown) < len(every) else ""
+    note += _gap_text(every) + (" Outlined: the incumbent stayed." if held.any() else "")
     return Chart(f"Folds, {label}", svg, note, [*keys, Key("in force", _IN_FORCE, "box")])
+
+
+def _gap_text(folds: pd.DataFrame) -> str:
+    """How long the purge gap is: between the last day learned from and the first validated on, or in force."""
+    after = folds["valid_first"].fillna(folds["in_force_from"])
+    days = (after - folds["train_last"]).dt.days
+    low, high = int(days.min()), int(days.max())
+    return f"Purge gap: {low} days." if low == high else f"Purge gap: {low} to {high} days."
 
 
 def _draw(axes: Axes, y: int, fold: pd.Series, kept: bool) -> None:
     """One refit: training, gap, validation, gap, days in force, from left to right."""
-    spans = [("train_first", "train_last", _TRAIN), ("valid_first", "valid_last", _VALID)]
-    begun = fold["train_first"] if pd.notna(fold["train_first"]) else fold["in_force_from"]
-    axes.plot([date2num(begun), date2num(fold["in_force_from"])], [y, y], color=MUTED, linewidth=1, zorder=1)
+    spans = [(fold["train_first"], fold["train_last"], _TRAIN), (fold["valid_first"], fold["valid_last"], _VALID)]
+    spans = [span for span in spans if pd.notna(span[0])]
+    spans.append((fold["in_force_from"], fold["in_force_until"], _IN_FORCE))
     for first, last, colour in spans:
-        if pd.notna(fold[first]):
-            _bar(axes, y, fold[first], fold[last], colour, False)
-    _bar(axes, y, fold["in_force_from"], fold["in_force_until"], _IN_FORCE, kept)
+        _bar(axes, y, first, last, colour, kept and colour == _IN_FORCE)
+    for (_, last, _), (first, _, _) in pairwise(spans):
+        axes.plot([date2num(last) + 1, date2num(first)], [y, y], color=MUTED, linewidth=1.2)
 
 
 def _bar(axes: Axes, y: int, first: pd.Timestamp, last: pd.Timestamp, colour: str, hollow: bool) -> None:
     left, width = date2num(first), date2num(last) - date2num(first) + 1
     face = "none" if hollow else colour
-    axes.barh(y, width, left=left, height=_BAR, color=face, edgecolor=INK if hollow else face, linewidth=0.8, zorder=2)
+    edge = {"edgecolor": INK, "linewidth": 0.8} if hollow else {"linewidth": 0, "alpha": 0.75}
+    axes.barh(y, width, left=left, height=_BAR, color=face, zorder=2, **edge)
 
 
 def fold_table(run: RunFolder) -> Table | None:

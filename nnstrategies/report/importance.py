@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
@@ -52,7 +54,7 @@ def _recipes(run: RunFolder) -> list[str]:
 
 
 def _gradients(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[(rows["method"] == "integrated_gradients") & (rows["by"] == "feature_lag")]
+    return rows[rows["method"] == "integrated_gradients"]
 
 
 def _over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -74,11 +76,21 @@ def _features(rows: pd.DataFrame, recipe: str, number: int) -> Chart:
         axes.set_xlabel("drop in rank IC")
         axes.grid(False, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(6))
+        _leave_room(figure, list(shown["feature"]))
         svg = to_svg(figure, f"perm{number}", f"Permutation importance by feature, {recipe_label(recipe)}")
     note = f"{_effort(rows)} Bars: ± 2 standard errors." + _seeds(rows)
     left = len(table) - len(shown)
     note += f" {left} weaker features are in the table." if left else ""
     return Chart(f"{recipe_label(recipe)}: drop in rank IC, by feature", svg, note)
+
+
+def _leave_room(figure: Figure, labels: list[str]) -> None:
+    """Room at the left for labels in a larger type: the page sets it on narrow screens."""
+    units = 1.4 * max(len(label) for label in labels)
+    left = units / (72 * figure.get_figwidth())
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(left, 0.0, 1.0 - left, 1.0))
 
 
 def _effort(rows: pd.DataFrame) -> str:
@@ -114,6 +126,7 @@ def lag_text(first: int, last: int) -> str:
 
 def _heat(rows: pd.DataFrame, recipe: str, number: int) -> Chart:
     """Features by lags; the colour's strength is the mean absolute attribution of a session."""
+    gap, rows = float(rows.loc[rows["by"] == "gap", "value"].mean()), rows[rows["by"] == "feature_lag"]
     table = rows.pivot_table(index="feature", columns="lag_first", values="value", sort=False)  # mean over seeds
     table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index[:MOST_FEATURES]]
     lags = table.columns.to_numpy()
@@ -132,13 +145,13 @@ def _heat(rows: pd.DataFrame, recipe: str, number: int) -> Chart:
         axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))
         axes.set_xlabel("sessions before the decision")
         axes.grid(False)
+        _leave_room(figure, list(table.index))
         svg = to_svg(figure, f"grad{number}", f"Integrated gradients by feature and lag, {recipe_label(recipe)}")
     base = float(rows["baseline"].mean())
     note = f"Mean |part of the score| of a feature on one session; full colour is {percent(top / base)} of the mean "
-    note += (
-        f"|score less its date\u2019s mean|. {int(rows['dates'].iloc[0])} dates; the baseline is each feature\u2019s "
-    )
-    return Chart(f"{recipe_label(recipe)}: integrated gradients", svg, note + "training mean.")
+    note += f"|score less its date\u2019s mean|. {int(rows['dates'].iloc[0])} dates; the baseline is each feature\u2019s "
+    note += f"training mean. The parts add up to the score but for {percent(gap / base)} of it."
+    return Chart(f"{recipe_label(recipe)}: integrated gradients", svg, note)
 
 
 def importance_table(run: RunFolder) -> Table | None:
