@@ -308,7 +308,7 @@ def test_each_row_is_judged_by_the_version_of_its_day():
 def test_impossible_requests_are_refused():
     with pytest.raises(DataError, match="repeats: expected at least 1, got 0"):
         permutation_importance(judged("ridge"), repeats=0)
-    with pytest.raises(DataError, match="no row has 3 symbols"):
+    with pytest.raises(DataError, match="none of 2 rows has 3 symbols"):
         permutation_importance(judged("ridge", range(398, 400)))
     with pytest.raises(DataError, match="dates: expected at least 1"):
         judged("ridge").thinned(0)

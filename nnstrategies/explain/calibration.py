@@ -22,7 +22,7 @@ def calibration(found: ClassOutputs, bins: int = BINS) -> pd.DataFrame:
     margins.
     """
     rows: list[tuple[object, ...]] = []
-    if found.meaning == "probability":
+    if found.meaning == "probability" and len(found.actual):
         stretch = stretch_of(found.t)
         for c, name in enumerate(found.names):
             came = (found.actual == c).astype(np.float64)

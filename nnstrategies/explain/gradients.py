@@ -83,9 +83,7 @@ def gradient_importance(judged: Judged, method: Method = "integrated_gradients",
     standard error over dates, baseline the mean absolute score (centred likewise). For integrated gradients a row
     ``gap``: by how much their sum misses the centred score, mean absolute; more ``steps`` make it smaller.
     """
-    dates = list(judged.cross_sections())
-    if not dates:
-        raise DataError("gradients: no row has 3 symbols with a whole window and a label; judge others")
+    dates = judged.required()
     tables = [_by_date(date, method, steps) for date in dates]
     names, window = judged.samples.features.names, tables[0]["feature_lag"].shape[0]
     base = float(np.mean([table["score"] for table in tables]))
@@ -103,7 +101,7 @@ def gradient_importance(judged: Judged, method: Method = "integrated_gradients",
         rows += [row("feature_lag", name, (k, k), cells[f]) for f, name in enumerate(names)]
     if method == "integrated_gradients":
         rows.append(row("gap", "", whole, [float(t["gap"]) for t in tables]))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def _by_date(date: CrossSection, method: Method, steps: int) -> dict[str, FloatArray]:

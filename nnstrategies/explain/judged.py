@@ -92,15 +92,28 @@ class Judged:
         pick = np.unique(np.linspace(0, len(self.rows) - 1, min(most, len(self.rows))).round().astype(np.int64))
         return Judged(self.samples, self.rows[pick], self.versions, self.version[pick])
 
+    def comparable(self) -> list[CrossSection]:
+        """The dates with at least 3 symbols: fewer have no rank IC."""
+        return [date for date in self.cross_sections() if len(date.n) >= 3]
+
+    def required(self) -> list[CrossSection]:
+        """The comparable dates; DataError when there is none."""
+        if not (dates := self.comparable()):
+            raise DataError(
+                f"explain: none of {len(self.rows)} rows has 3 symbols with a whole window and a known label; judge "
+                f"other rows or more symbols"
+            )
+        return dates
+
     def cross_sections(self) -> Iterator[CrossSection]:
-        """The dates with at least 3 symbols that have a known return (and class, where labels are classes)."""
+        """The dates with symbols that have a known return (and class, where labels are classes)."""
         features, labels = self.samples.features, self.samples.labels
         for t, number in zip(self.rows, self.version, strict=True):
             version = self.versions[number]
             first = t + 1 - version.manifest["window"]
             usable = self.samples.mask[t] & np.isfinite(labels.returns[t]) & np.isfinite(labels.values[t])
             n = np.flatnonzero(usable)
-            if len(n) < 3 or first < 0:
+            if not len(n) or first < 0:
                 continue
             windows = features.values[n, first : t + 1]  # [M, L, F]
             symbols = tuple(features.symbols[k] for k in n)

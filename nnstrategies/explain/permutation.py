@@ -15,10 +15,14 @@ from nnstrategies.explain.judged import CrossSection, Judged
 from nnstrategies.explain.stretches import mean_error
 from nnstrategies.typing import Float32Array, FloatArray
 
-COLUMNS = (
-    *("method", "by", "feature", "lag_first", "lag_last", "metric", "value", "spread", "error", "baseline"),
-    *("dates", "repeats"),
-)
+# Column -> type of the tables of importance, here and of gradients.
+COLUMNS = {
+    **dict.fromkeys(("method", "by", "feature"), "str"),
+    **dict.fromkeys(("lag_first", "lag_last"), "int64"),
+    "metric": "str",
+    **dict.fromkeys(("value", "spread", "error", "baseline"), "float64"),
+    **dict.fromkeys(("dates", "repeats"), "int64"),
+}
 
 
 Metrics = dict[str, float]
@@ -81,9 +85,7 @@ def permutation_importance(
     window = judged.versions[0].manifest["window"]
     names = judged.samples.features.names
     chosen = [*feature_blocks(names, window), *lag_blocks(names, window)] if blocks is None else list(blocks)
-    dates = list(judged.cross_sections())
-    if not dates:
-        raise DataError("permutation importance: no row has 3 symbols with a whole window and a label; judge others")
+    dates = judged.required()
     measured = []
     for number, date in enumerate(dates, start=1):
         measured.append(_date(date, chosen, repeats, seed))
@@ -97,7 +99,7 @@ def permutation_importance(
             rows.append(
                 (*_place(block), metric, *_summary(base[:, None] - after), np.nanmean(base), len(dates), repeats)
             )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def _place(block: Block) -> tuple[object, ...]:

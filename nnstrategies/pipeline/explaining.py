@@ -24,6 +24,7 @@ from nnstrategies.explain import (
     lag_blocks,
     permutation_importance,
 )
+from nnstrategies.explain.permutation import COLUMNS as IMPORTANCE
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.run import Run
 from nnstrategies.training import MomentumRecipe, Progress, ProgressBar, Tick, Timeline, load_version
@@ -85,6 +86,10 @@ def explain(run: Run, recipes: Sequence[str] | None = None, effort: Effort = QUI
         with ProgressBar(console) as bar:
             done = run_jobs(job, len(keys), workers, bar)
         _write(run, wanted, done)
+        measured = {key[0] for key, frames in zip(keys, done, strict=True) if "importance" in frames}
+        for name in wanted:
+            if name not in measured:
+                log.info("explain: no importance of %s: no date has 3 symbols to compare", name)
         run.folder.write_frame("folds", _folds(run, timelines))
 
 
@@ -126,7 +131,7 @@ def _explained(run: Run, key: Key, judged: Judged, effort: Effort | None, progre
         frames["class_outputs"] = found.to_frame(sessions, symbols)
         frames["confusion"] = confusion(found)
         frames["calibration"] = calibration(found)
-    if effort is not None:
+    if effort is not None and judged.comparable():
         frames["importance"] = _importance(run, key, judged, effort, progress)
     return {name: _labelled(frame, key) for name, frame in frames.items()}
 
@@ -170,10 +175,11 @@ def _write(run: Run, wanted: Sequence[str], done: Sequence[Frames]) -> None:
 
 
 def _empty(run: Run, name: str) -> pd.DataFrame:
-    """A table of no rows: no recipe of this run names classes."""
+    """A table of no rows: no recipe of this run names classes, or there are too few symbols to compare."""
     nothing, names = np.zeros(0, dtype=np.int64), class_names(run.config.label.kind) or ("class",)
     found = ClassOutputs(nothing, nothing, np.zeros((0, len(names))), nothing, names, "probability")
     tables = {
+        "importance": pd.DataFrame(columns=list(IMPORTANCE)).astype(IMPORTANCE),
         "class_outputs": found.to_frame(run.panel.sessions, run.panel.symbols),
         "confusion": confusion(found),
         "calibration": calibration(found),

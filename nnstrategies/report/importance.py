@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
@@ -127,19 +128,11 @@ def lag_text(first: int, last: int) -> str:
 def _heat(rows: pd.DataFrame, recipe: str, number: int) -> Chart:
     """Features by lags; the colour's strength is the mean absolute attribution of a session."""
     gap, rows = float(rows.loc[rows["by"] == "gap", "value"].mean()), rows[rows["by"] == "feature_lag"]
-    table = rows.pivot_table(index="feature", columns="lag_first", values="value", sort=False)  # mean over seeds
+    table = rows.pivot_table(index="feature", columns="lag_first", values="value")  # mean over seeds, lag 0 first
     table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index[:MOST_FEATURES]]
-    lags = table.columns.to_numpy()
-    group = lags * min(MOST_LAGS, len(lags)) // len(lags)  # neighbouring lags share a column where there are many
-    means = table.T.groupby(group).mean().T.to_numpy()  # [features, columns], lag 0 first
-    edges = np.searchsorted(group, np.arange(means.shape[1] + 1))
-    top = max(float(means.max()), 1e-12)
     with drawing(width=1000, height=80 + 24 * max(len(table), 3)) as (figure, axes):
-        for f, values in enumerate(means):
-            for k, value in enumerate(values):
-                width, alpha = edges[k + 1] - edges[k], max(float(value) / top, 0.02)
-                axes.add_patch(Rectangle((edges[k] - 0.5, f - 0.47), width, 0.94, color=series(0), alpha=alpha, lw=0))
-        axes.set_xlim(len(lags) - 0.5, -0.5)
+        top = _cells(axes, table)
+        axes.set_xlim(table.shape[1] - 0.5, -0.5)
         axes.set_ylim(len(table) - 0.5, -0.5)
         axes.set_yticks(range(len(table)), list(table.index))
         axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))
@@ -149,9 +142,24 @@ def _heat(rows: pd.DataFrame, recipe: str, number: int) -> Chart:
         svg = to_svg(figure, f"grad{number}", f"Integrated gradients by feature and lag, {recipe_label(recipe)}")
     base = float(rows["baseline"].mean())
     note = f"Mean |part of the score| of a feature on one session; full colour is {percent(top / base)} of the mean "
-    note += f"|score less its date\u2019s mean|. {int(rows['dates'].iloc[0])} dates; the baseline is each feature\u2019s "
+    note += (
+        f"|score less its date\u2019s mean|. {int(rows['dates'].iloc[0])} dates; the baseline is each feature\u2019s "
+    )
     note += f"training mean. The parts add up to the score but for {percent(gap / base)} of it."
     return Chart(f"{recipe_label(recipe)}: integrated gradients", svg, note)
+
+
+def _cells(axes: Axes, table: pd.DataFrame) -> float:
+    """Draw a table [features, lags], neighbouring lags sharing a cell where they are many; the value of full colour."""
+    lags = np.arange(table.shape[1])
+    group = lags * min(MOST_LAGS, len(lags)) // len(lags)
+    means = table.T.groupby(group).mean().T.to_numpy()  # [features, cells]
+    edges = np.searchsorted(group, np.arange(means.shape[1] + 1))
+    top = max(float(means.max()), 1e-12)
+    for (f, k), value in np.ndenumerate(means):
+        corner, width = (edges[k] - 0.5, f - 0.47), edges[k + 1] - edges[k]
+        axes.add_patch(Rectangle(corner, width, 0.94, color=series(0), alpha=max(value / top, 0.02), linewidth=0))
+    return top
 
 
 def importance_table(run: RunFolder) -> Table | None:
