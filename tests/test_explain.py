@@ -216,9 +216,9 @@ def test_lag_blocks_cover_every_day_of_a_window_once():
 def test_integrated_gradients_add_up_to_the_score_less_that_of_the_training_mean(name, within):
     version = fitted(name).entries[0].version
     date = next(judged(name).cross_sections())
-    found = attributions(version, date.windows, steps=200).sum(axis=(1, 2), dtype=np.float64)
-    mean = np.broadcast_to(version.scaler.mean, date.windows.shape).astype(np.float32)
-    expected = date.predict(date.windows)[:, 0].astype(np.float64) - date.predict(mean)[:, 0]
+    found = attributions(version, date.windows(), steps=200).sum(axis=(1, 2), dtype=np.float64)
+    mean = np.broadcast_to(version.scaler.mean, date.windows().shape).astype(np.float32)
+    expected = date.predict(date.windows())[:, 0].astype(np.float64) - date.predict(mean)[:, 0]
     np.testing.assert_allclose(found, expected, atol=within * np.abs(expected).max())
 
 
@@ -226,13 +226,13 @@ def test_saliency_is_the_slope_of_the_score():
     """Against central differences of ``Version.predict``, in standard deviations of the feature."""
     version = fitted("lstm").entries[0].version
     date = next(judged("lstm").cross_sections())
-    found = attributions(version, date.windows, "saliency")
+    found = attributions(version, date.windows(), "saliency")
     for day, feature in ((7, 0), (5, 1), (3, 3)):
-        step = np.zeros_like(date.windows)
+        step = np.zeros_like(date.windows())
         step[:, day, feature] = 0.05 * version.scaler.std[feature]
-        up, down = (date.predict(date.windows + sign * step)[:, 0].astype(np.float64) for sign in (1, -1))
+        up, down = (date.predict(date.windows() + sign * step)[:, 0].astype(np.float64) for sign in (1, -1))
         slope = np.abs(up - down) / 0.1
-        inside = np.abs(version.scaler(date.windows)[:, day, feature]) < 4.9  # beyond, the scaler clips
+        inside = np.abs(version.scaler(date.windows())[:, day, feature]) < 4.9  # beyond, the scaler clips
         np.testing.assert_allclose(found[inside, day, feature], slope[inside], rtol=0.02, atol=2e-5)
 
 
@@ -254,7 +254,7 @@ def test_gradients_refuse_what_has_none(monkeypatch):
     with pytest.raises(DataError, match="is a ridge, expected a network"):
         gradient_importance(judged("ridge"))
     with pytest.raises(ConfigError, match="method: expected one of integrated_gradients, saliency, got 'shap'"):
-        attributions(fitted("lstm").entries[0].version, next(judged("lstm").cross_sections()).windows, "shap")
+        attributions(fitted("lstm").entries[0].version, next(judged("lstm").cross_sections()).windows(), "shap")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert gradients_module.captum_missing()
     with pytest.raises(ConfigError, match=r"captum is missing; install nnstrategies\[explain\]"):

@@ -71,7 +71,7 @@ class ClassOutputs:
         names = class_names(judged.samples.labels.kind)
         parts, meaning = [], None
         for date in judged.cross_sections() if names else ():
-            found = class_outputs(date.version.outputs, date.predict(date.windows))
+            found = class_outputs(date.version.outputs, date.predict(date.windows()))
             if found is None or found[1].shape[1] != len(names):
                 return None
             meaning = found[0]

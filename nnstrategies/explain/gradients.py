@@ -106,8 +106,9 @@ def gradient_importance(judged: Judged, method: Method = "integrated_gradients",
 
 def _by_date(date: CrossSection, method: Method, steps: int) -> dict[str, FloatArray]:
     """Mean absolute attributions of one date: feature_lag [L, F], feature [F], lag [L], score [], gap []."""
-    found = attributions(date.version, date.windows, method, steps).astype(np.float64)  # [M, L, F]
-    score = date.predict(date.windows)[:, 0].astype(np.float64)
+    windows = date.windows()
+    found = attributions(date.version, windows, method, steps).astype(np.float64)  # [M, L, F]
+    score = date.predict(windows)[:, 0].astype(np.float64)
     if method == "integrated_gradients":
         found -= found.mean(axis=0)
     return {

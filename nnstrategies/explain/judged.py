@@ -18,25 +18,28 @@ from nnstrategies.typing import AnyArray, Float32Array, IntArray
 
 @dataclass(frozen=True)
 class CrossSection:
-    """One date as a version sees it.
+    """One date as a version sees it: no data of its own but the labels.
 
-    n: [M] symbols of the mask whose return is known. windows: [M, L, F] unscaled features, the last at the close of
-    row t; L is the version's own window. returns: [M]. classes: [M], empty without class labels.
+    n: [M] symbols of the mask whose label is known. returns: [M]. classes: [M], empty without class labels.
     """
 
+    features: Features
     t: int
     version: Version
     n: IntArray
-    windows: Float32Array
     returns: AnyArray
     classes: IntArray
-    _symbols: Features
+
+    def windows(self) -> Float32Array:
+        """Unscaled features [M, L, F], the last day at the close of row t; L is the version's own window. A copy."""
+        return self.features.values[self.n, self.t + 1 - self.version.manifest["window"] : self.t + 1]
 
     def predict(self, windows: Float32Array) -> Float32Array:
         """Outputs [M, K] of the version for windows [M, L, F] in the place of its own, through ``Version.predict``."""
-        table = self._symbols
-        features = Features(table.sessions, table.symbols, table.names, windows, table.set_hash)
-        return self.version.predict(features, np.ones(len(self.n), dtype=bool), windows.shape[1] - 1)
+        known, last = self.features, windows.shape[1] - 1
+        days, symbols = known.sessions[self.t - last : self.t + 1], tuple(known.symbols[k] for k in self.n)
+        changed = Features(days, symbols, known.names, windows.view(), known.set_hash)
+        return self.version.predict(changed, np.ones(len(self.n), dtype=bool), last)
 
 
 @dataclass(frozen=True)
@@ -110,13 +113,9 @@ class Judged:
         features, labels = self.samples.features, self.samples.labels
         for t, number in zip(self.rows, self.version, strict=True):
             version = self.versions[number]
-            first = t + 1 - version.manifest["window"]
             usable = self.samples.mask[t] & np.isfinite(labels.returns[t]) & np.isfinite(labels.values[t])
             n = np.flatnonzero(usable)
-            if not len(n) or first < 0:
+            if not len(n) or t + 1 < version.manifest["window"]:
                 continue
-            windows = features.values[n, first : t + 1]  # [M, L, F]
-            symbols = tuple(features.symbols[k] for k in n)
-            table = Features(features.sessions[first : t + 1], symbols, features.names, windows, features.set_hash)
             classes = labels.values[t, n].astype(np.int64) if labels.n_classes else np.zeros(0, dtype=np.int64)
-            yield CrossSection(int(t), version, n, windows, labels.returns[t, n], classes, table)
+            yield CrossSection(features, int(t), version, n, labels.returns[t, n], classes)

@@ -116,17 +116,16 @@ def _summary(drops: FloatArray) -> tuple[float, float, float]:
 def _date(date: CrossSection, blocks: Sequence[Block], repeats: int, seed: int) -> tuple[Metrics, list[list[Metrics]]]:
     """Metrics of one date untouched, and by block and repeat."""
     orders = [np.random.default_rng([seed, date.t, r]).permutation(len(date.n)) for r in range(repeats)]
-    window = date.windows.shape[1]
-    found = []
+    windows, found = date.windows(), []
     for block in blocks:
-        days, columns = block.cut(window), list(block.features)
+        days, columns = block.cut(windows.shape[1]), list(block.features)
         by_repeat = []
         for order in orders:
-            moved = date.windows.copy()  # [M, L, F]
-            moved[:, days, columns] = date.windows[order, days][:, :, columns]
+            moved = windows.copy()  # [M, L, F]
+            moved[:, days, columns] = windows[order, days][:, :, columns]
             by_repeat.append(_metrics(date, moved))
         found.append(by_repeat)
-    return _metrics(date, date.windows), found
+    return _metrics(date, windows), found
 
 
 def _metrics(date: CrossSection, windows: Float32Array) -> Metrics:

@@ -157,7 +157,7 @@ def _cells(axes: Axes, table: pd.DataFrame) -> float:
     edges = np.searchsorted(group, np.arange(means.shape[1] + 1))
     top = max(float(means.max()), 1e-12)
     for (f, k), value in np.ndenumerate(means):
-        corner, width = (edges[k] - 0.5, f - 0.47), edges[k + 1] - edges[k]
+        corner, width = (float(edges[k]) - 0.5, f - 0.47), float(edges[k + 1] - edges[k])
         axes.add_patch(Rectangle(corner, width, 0.94, color=series(0), alpha=max(value / top, 0.02), linewidth=0))
     return top
 
