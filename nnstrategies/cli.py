@@ -131,6 +131,22 @@ def backtest(
 
 
 @app.command()
+def explain(
+    run_folder: RunPath = None,
+    runs: Runs = RUNS,
+    recipes: Annotated[
+        list[str] | None, typer.Option("--recipe", metavar="NAME", help="Only this recipe's. May be repeated.")
+    ] = None,
+) -> None:
+    """Measure in full what a run's models look at, by permutation and gradients, and rebuild its report."""
+    from nnstrategies import pipeline
+
+    folder = pipeline.reopen(run_folder, runs)
+    pipeline.explain_in_full(folder, recipes)
+    pipeline.report(folder)
+
+
+@app.command()
 def report(run_folder: RunPath = None, runs: Runs = RUNS) -> None:
     """Rebuild report.html and metrics.json from a run folder alone."""
     from nnstrategies import pipeline

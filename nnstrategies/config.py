@@ -258,7 +258,7 @@ def _check_portfolios(config: RunConfig, where: str) -> None:
         if timer and (timer.subject, timer.label.kind) != ("benchmark", "up_down"):
             raise ConfigError(
                 f"{where}: portfolios.{name}: exposure: expected a recipe of a task with subject benchmark and label "
-                f"up_down, whose probability it is; got {portfolio.exposure!r} on {timer.subject} with {timer.label.kind}"
+                f"up_down, whose probability it is; got {portfolio.exposure!r}, {timer.subject} with {timer.label.kind}"
             )
     kind = "portfolio" if config.portfolios else "recipe of the run's own task" if config.tasks else "recipe"
     _known(config.headline, config.traded, kind, f"{where}: headline")

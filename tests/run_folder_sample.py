@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from run_folder_books import blocked, books
+from run_folder_explained import FEATURES, explained
 
 RECIPES = ("ridge", "gradient_boosting", "lstm", "cnn_lstm")
 NETWORKS = ("lstm", "cnn_lstm")
@@ -45,6 +46,9 @@ def write_run_folder(root: Path, sample: Sample = Sample()) -> Path:
     _write(root / "ic.parquet", ic)
     _write(root / "losses.parquet", _losses(rng, days[refit_rows], sample))
     _write(root / "scores.parquet", _scores(rng, days[:3], symbols))
+    seeds = {recipe: _seeds(recipe, sample) for recipe in RECIPES}
+    for name, frame in explained(np.random.default_rng(sample.seed), days, refit_rows, seeds, HEADLINE).items():
+        _write(root / f"{name}.parquet", frame)
     _json(root / "timeline.json", _timeline(days, refit_rows, sample))
     _json(root / "evidence.json", _evidence(rng, ic, sample))
     _json(root / "manifest.json", _manifest(days, sample))
@@ -254,7 +258,7 @@ def _manifest(days: pd.DatetimeIndex, sample: Sample) -> dict[str, Any]:
             "sessions": sample.sessions + 700,
             "repairs": ["3 duplicate rows dropped"],
         },
-        "features": {"hash": "a1b2c3d4e5f60718", "names": ["rsi_14", "macd", "return_5", "volatility_20"]},
+        "features": {"hash": "a1b2c3d4e5f60718", "names": list(FEATURES)},
         "label": {"kind": "return", "horizon_days": 10},
         "test": {"first": f"{days[0]:%Y-%m-%d}", "last": f"{days[-1]:%Y-%m-%d}"},
         "headline": HEADLINE,

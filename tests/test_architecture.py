@@ -32,6 +32,7 @@ ALLOWED = {
     "training": DATA | {"factors", "models"},
     "predictors": DATA | {"models", "training"},
     "evidence": DATA | {"factors", "models", "training", "predictors"},
+    "explain": DATA | {"evidence", "training"},
     "market": BASE,
     "view": BASE | {"market"},
     "indicators": BASE,
@@ -41,7 +42,7 @@ ALLOWED = {
     "engine": BASE | {"feeds", "brokers"},
     "report": {"errors", "typing"},
 }
-HEAVY = {"torch", "ccxt", "matplotlib", "pyfolio"}
+HEAVY = {"torch", "captum", "ccxt", "matplotlib", "pyfolio"}
 MAY_NOT = {"strategies": {"torch"}, "view": {"torch"}, "indicators": {"torch"}, "report": {"torch", "backtrader"}}
 
 

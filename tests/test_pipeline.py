@@ -271,7 +271,7 @@ def test_data_check_prints_what_was_found_and_makes_no_run(tmp_path):
 
 def test_help_names_every_command_and_the_exit_codes(tmp_path):
     said = command("--help", cwd=tmp_path).stdout
-    for word in ("run", "train", "backtest", "report", "data", "systems", "130 interrupted"):
+    for word in ("run", "train", "backtest", "explain", "report", "data", "systems", "130 interrupted"):
         assert word in said
     assert "S4" in command("systems", cwd=tmp_path).stdout
 

@@ -1,4 +1,4 @@
-"""The pages on strategies and the broker: every Python block runs as shown, in order."""
+"""The pages on strategies, the broker and explaining: every Python block runs as shown, in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def python_blocks(page: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize(("page", "least"), [("strategies.md", 5), ("broker.md", 1)])
+@pytest.mark.parametrize(("page", "least"), [("strategies.md", 5), ("broker.md", 1), ("explain.md", 2)])
 def test_every_python_block_of_the_page_runs_as_shown(page, least, tmp_path, monkeypatch):
     shown = [block for block in python_blocks(page) if not block.startswith(NEEDS_A_RUN)]
     assert len(shown) >= least

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.explaining import explain_in_full
 from nnstrategies.pipeline.market import RuleCheck, check_rules, load_market, members_without_prices
 from nnstrategies.pipeline.run import Run, reopen, start
 from nnstrategies.pipeline.trading import trade
@@ -13,7 +14,7 @@ from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
 from nnstrategies.settings import RunConfig
 
-__all__ = ["Run", "check_data", "reopen", "report", "start", "trade", "train"]
+__all__ = ["Run", "check_data", "explain_in_full", "reopen", "report", "start", "trade", "train"]
 
 
 def report(run: Run) -> Path:

@@ -54,7 +54,7 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
         "label": {"kind": config.label.kind, "horizon_days": config.label.horizon_days},
         "test": {"first": str(panel.sessions[first]), "last": str(panel.sessions[last])},
         "headline": config.headline,
-        "judged": config.traded[config.headline].score,
+        "judged": run.judged,
         "portfolios": {name: dataclasses.asdict(portfolio) for name, portfolio in config.portfolios.items()},
         "strategy": strategy or "RebalanceStrategy",
         "command": _command(run, strategy),

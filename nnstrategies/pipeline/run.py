@@ -106,6 +106,11 @@ class Run:
             )
         return first, last
 
+    @property
+    def judged(self) -> str:
+        """The recipe whose scores order the headline portfolio."""
+        return self.config.traded[self.config.headline].score
+
     def recipe_of(self, name: str) -> Recipe:
         """The recipe as this run fits it: on the config's device, and per group where there are groups."""
         recipe = on_device(self.config.recipes[name], self.config.device)
@@ -146,6 +151,15 @@ class Run:
             at = self.panel.sessions[first + int(np.argmin(np.isfinite(index[first : last + 1])))]
             raise DataError(
                 f"benchmark: no value on {at}, inside the test; complete the table, test later or leave it out"
+            )
+
+    def check_trained_data(self) -> None:
+        """Refuse data other than what the run's models were trained on."""
+        trained = self.folder.read_json("inputs.json")["data"]
+        if trained != self.panel.fingerprint:
+            raise RunFolderError(
+                f"run folder {self.folder.path}: its models were trained on data {trained[:12]}, the config now loads "
+                f"{self.panel.fingerprint[:12]}; restore the data or start a new run"
             )
 
     @contextmanager

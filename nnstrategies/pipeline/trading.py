@@ -13,7 +13,7 @@ import pandas as pd
 
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
-from nnstrategies.errors import ConfigError, DataError, RunFolderError
+from nnstrategies.errors import ConfigError, DataError
 from nnstrategies.market.read import read_book
 from nnstrategies.panel import Panel
 from nnstrategies.pipeline.manifest import write_manifest
@@ -37,7 +37,7 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
         log.info("backtest: complete, not done again")
         return
     chosen = load_strategy(strategy) if strategy else RebalanceStrategy
-    _check_data(run)
+    run.check_trained_data()
     with run.stage("backtest"):
         scores = portfolios(run)
         headline = run.config.headline
@@ -101,15 +101,6 @@ def _backtest(run: Run, strategy: type[RebalanceStrategy], scores: Scores) -> Ba
         start=run.panel.sessions[first],
         end=run.panel.sessions[last],
     )
-
-
-def _check_data(run: Run) -> None:
-    trained = run.folder.read_json("inputs.json")["data"]
-    if trained != run.panel.fingerprint:
-        raise RunFolderError(
-            f"run folder {run.folder.path}: its models were trained on data {trained[:12]}, the config now loads "
-            f"{run.panel.fingerprint[:12]}; restore the data or start a new run"
-        )
 
 
 def portfolios(run: Run) -> dict[str, Scores]:

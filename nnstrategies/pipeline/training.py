@@ -16,6 +16,7 @@ from nnstrategies.errors import RunFolderError
 from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.explaining import explain
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
 from nnstrategies.predictors import score
@@ -239,7 +240,7 @@ def _dates(samples: Samples, rows: AnyArray) -> Any:
 def _found(run: Run, values: Float32Array) -> dict[str, float]:
     """Rank IC that the scores owe to each part: their rank correlation with its oracle times that oracle's rank IC."""
     truth = run.market.truth
-    if truth is None:
+    if truth is None or not run.folder.has("truth.json"):
         return {}
     near = truth.found(values.astype(np.float64), run.samples.mask, *run.test_rows)
     best = run.folder.read_json("truth.json")["parts"]
@@ -252,6 +253,9 @@ def _write_truth(run: Run) -> None:
     if truth is None or run.folder.has("truth.json"):
         return
     best = truth.best_rank_ic(samples.labels.returns.astype(np.float64), samples.mask, first, last)
+    if not all(np.isfinite(value) for value in best.values()):
+        log.info("best reachable rank IC: none, no date has enough symbols to compare")
+        return
     parts = {part: {"best_rank_ic": value} for part, value in best.items()}
     run.folder.write_json(
         "truth.json", {"horizon_days": truth.horizon_days, "signal": truth.signal, "parts": parts, "models": {}}
@@ -277,9 +281,10 @@ def _join(run: Run) -> None:
             name: {**part["found"], "total": part["evidence"]["rank_ic"]} for name, part in parts.items()
         }
         folder.write_json("truth.json", truth)
+    explain(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
     for name, part in parts.items():
-        p = part["evidence"]["p_value"]
+        p, value = part["evidence"]["p_value"], part["evidence"]["rank_ic"]
         said = "no null refits" if p is None else f"p = {p:.3f} from {part['evidence']['refits']} shuffled refits"
-        log.info("%s: rank IC %.4f, %s", name, part["evidence"]["rank_ic"], said)
+        log.info("%s: %s, %s", name, "no rank IC" if value is None else f"rank IC {value:.4f}", said)

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from nnstrategies.report.definitions import recipe_label
 from nnstrategies.report.metrics import SESSIONS_PER_YEAR, drawdowns
 from nnstrategies.report.run_folder import RunFolder
-from nnstrategies.report.svg import INK, MUTED, WIDTH, Chart, Key, date_axis, drawing, series, to_svg
+from nnstrategies.report.svg import INK, MUTED, WIDTH, Chart, Key, date_axis, drawing, percent_axis, series, to_svg
 
 ROLLING_SHARPE_SESSIONS = 126
 ROLLING_IC_SESSIONS = 60
@@ -40,11 +39,6 @@ def _lines(run: RunFolder) -> list[Line]:
 
 def _keys(lines: Iterable[Line]) -> list[Key]:
     return [Key(recipe_label(name), colour, style) for name, colour, style in reversed(list(lines))]
-
-
-def _percent_axis(axes: Axes, digits: int | None = None) -> None:
-    axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=digits, symbol=" %"))
 
 
 def net_value(run: RunFolder) -> Chart:
@@ -85,7 +79,7 @@ def drawdown(run: RunFolder) -> Chart:
             depth = drawdowns(run.returns[name].to_numpy())
             axes.plot(run.returns.index, depth, color=colour, linestyle=_DASHES[style], linewidth=1.4)
         axes.fill_between(run.returns.index, depth, 0, color=series(0), alpha=0.2, linewidth=0)
-        _percent_axis(axes)
+        percent_axis(axes.yaxis)
         axes.set_ylabel("below last peak")
         date_axis(axes)
         return Chart("Drawdown", to_svg(figure, "dd", "Drawdown over time"), "", _keys(lines))
@@ -101,7 +95,7 @@ def relative_value(run: RunFolder) -> Chart:
             relative = values[name] / values["equal_weight"] - 1
             axes.plot(values.index, relative, color=colour, linestyle=_DASHES[style], linewidth=width)
         axes.axhline(0, color=INK, linewidth=1)
-        _percent_axis(axes)
+        percent_axis(axes.yaxis)
         axes.set_ylabel("ahead of equal weight")
         date_axis(axes)
         svg = to_svg(figure, "rel", "Net value relative to equal weight over time")
@@ -131,7 +125,7 @@ def position_ratio(run: RunFolder) -> Chart:
         axes.fill_between(run.account["date"], ratio, 0, color=series(0), alpha=0.2, linewidth=0)
         axes.plot(run.account["date"], ratio, color=series(0), linewidth=1.4)
         axes.set_ylim(0, max(1.05, float(ratio.max()) * 1.05))
-        _percent_axis(axes, 0)
+        percent_axis(axes.yaxis, 0)
         axes.set_ylabel("invested share of the account")
         date_axis(axes)
         svg = to_svg(figure, "pos", "Position ratio over time")
@@ -162,7 +156,7 @@ def monthly_turnover(run: RunFolder) -> Chart:
     share = (traded.reindex(value.index).fillna(0.0) / value).to_numpy(dtype=np.float64)
     with drawing() as (figure, axes):
         axes.bar(pd.PeriodIndex(value.index).to_timestamp(), share, width=22, color=series(0), alpha=0.75)
-        _percent_axis(axes, 0)
+        percent_axis(axes.yaxis, 0)
         axes.set_ylabel("one-sided, share of account")
         date_axis(axes)
         svg = to_svg(figure, "turn", "Turnover by month")
@@ -178,7 +172,7 @@ def target_gap(run: RunFolder) -> Chart | None:
         axes.vlines(gap.index, 0, gap, color=series(1), linewidth=2)
         axes.plot(gap.index, gap, "o", color=series(1), markersize=4)
         axes.set_ylim(0, max(float(gap.max()) * 1.1, 0.001))
-        _percent_axis(axes)
+        percent_axis(axes.yaxis)
         axes.set_ylabel("half the sum of |difference|")
         date_axis(axes)
         svg = to_svg(figure, "gap", "Difference of achieved and target weights by rebalance")

@@ -11,7 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nnstrategies.report import charts, formats, tables
 from nnstrategies.report.blocked import blocked_orders, worst_day
+from nnstrategies.report.classes import accuracy_table, class_table, matrices, reliability
 from nnstrategies.report.definitions import DEFINITIONS, EVIDENCE, NOTATION, recipe_label
+from nnstrategies.report.folds import fold_table, fold_timelines
+from nnstrategies.report.importance import importance_charts, importance_table, quick_note
 from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import Metric, metrics_bytes, run_metrics
 from nnstrategies.report.run_folder import RunFolder, read_run_folder
@@ -59,6 +62,9 @@ def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str,
         "charts": _charts(run),
         "heat": {"rows": heat_rows, "scale": formats.percent(heat_scale)},
         "tables": _tables(run, metrics),
+        "matrices": matrices(run),
+        "importance": importance_charts(run),
+        "quick_note": quick_note(run),
         "market": market_rules(run),
         "worst_day": worst_day(run),
         "truth": run.truth,
@@ -81,7 +87,12 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
         "ic": [charts.rank_ic],
     }
     result = {key: [chart for draw in draws if (chart := draw(run)) is not None] for key, draws in single.items()}
-    return result | {"null": charts.null_histograms(run), "losses": charts.loss_curves(run)}
+    return result | {
+        "null": charts.null_histograms(run),
+        "losses": charts.loss_curves(run),
+        "reliability": reliability(run),
+        "folds": fold_timelines(run),
+    }
 
 
 def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, tables.Table | None]:
@@ -97,6 +108,10 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "blocked": blocked_orders(run),
         "actions": corporate_actions(run),
         "timeline": tables.timeline(run),
+        "folds": fold_table(run),
+        "accuracy": accuracy_table(run),
+        "classes": class_table(run),
+        "importance": importance_table(run),
     }
 
 

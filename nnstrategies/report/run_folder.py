@@ -14,9 +14,11 @@ import pandas as pd
 from nnstrategies.errors import RunFolderError
 
 MEND = "repeat the run that made this folder (`nnstrategies run CONFIG`)"
-DATES = frozenset({"date", "asof", "blocked_on"})
-OPEN_DATES = frozenset({"repaired_on"})  # missing where it has not happened
-TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account"})
+DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_until"})
+FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
+OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
+TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
+TEXTS |= {"decision", "method", "by", "feature", "metric"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
@@ -33,6 +35,16 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "account": ("date", "value", "cash", "position_ratio"),
     "ic": ("date", "recipe", "seed", "ic", "rank_ic"),
     "losses": ("recipe", "seed", "asof", "epoch", "train", "valid"),
+    "folds": (
+        *("recipe", "seed", "asof", "decision", *FOLD_DATES, "train_rows", "valid_rows"),
+        *("in_force_from", "in_force_until"),
+    ),
+    "confusion": ("recipe", "seed", "actual", "predicted", "count"),
+    "calibration": ("recipe", "seed", "class", "bin", "count", "probability", "share", "error"),
+    "importance": (
+        *("recipe", "seed", "method", "by", "feature", "lag_first", "lag_last", "metric"),
+        *("value", "spread", "error", "baseline", "dates", "repeats"),
+    ),
 }
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
@@ -65,6 +77,10 @@ class RunFolder:
     account: pd.DataFrame
     ic: pd.DataFrame
     losses: pd.DataFrame
+    folds: pd.DataFrame
+    confusion: pd.DataFrame
+    calibration: pd.DataFrame
+    importance: pd.DataFrame
     config: str
 
     @property

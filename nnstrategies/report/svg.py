@@ -16,9 +16,11 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 INK, MUTED, GRID = "#0a0b01", "#0a0b02", "#0a0b03"
 SERIES_COUNT = 8
@@ -100,6 +102,12 @@ def date_axis(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     axes.grid(False, axis="x")
     axes.margins(x=0.01)
+
+
+def percent_axis(axis: XAxis | YAxis, digits: int | None = None) -> None:
+    """Label an axis of shares in per cent."""
+    axis.set_major_locator(MaxNLocator(6))
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=digits, symbol=" %"))
 
 
 def to_svg(figure: Figure, name: str, label: str) -> str:

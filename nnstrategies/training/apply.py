@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from nnstrategies.factors.combine import composite
 from nnstrategies.models import build_model
@@ -40,12 +41,17 @@ def head_to_outputs(head: torch.Tensor) -> torch.Tensor:
     return torch.cat([score[:, None], p[:, 1:] if head.shape[1] == 2 else p], dim=1)
 
 
-def network_apply(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray], device_name: str) -> Apply:
-    device = resolve_device(device_name)
+def load_network(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> nn.Module:
+    """A version's network with its weights, ready to predict: scaled windows [B, L, F] -> head outputs [B, O]."""
     with torch.random.fork_rng(devices=[]):
         network = build_model(manifest["model"], manifest["n_features"], manifest["n_head"], manifest["settings"])
     network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in arrays.items()})
-    network.to(device).eval()
+    return network.eval()
+
+
+def network_apply(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray], device_name: str) -> Apply:
+    device = resolve_device(device_name)
+    network = load_network(manifest, arrays).to(device)
     chunk = CHUNK[device.type]
 
     @torch.inference_mode()

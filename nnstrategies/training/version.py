@@ -64,6 +64,12 @@ class Version:
         return tuple(self.manifest["units"])
 
     @property
+    def config(self) -> Mapping[str, Any]:
+        """Settings of the recipe; of the first part's, where there are parts."""
+        parts = self.manifest.get("parts")
+        return parts[0]["manifest"]["config"] if parts else self.manifest["config"]
+
+    @property
     def metrics(self) -> Mapping[str, Any]:
         return self.manifest["metrics"]
 
