@@ -66,7 +66,8 @@ def explain(run: Run, recipes: Sequence[str] | None = None, effort: Effort = QUI
     """Write importance, confusion, calibration, class_outputs and folds of a trained run's versions, out of sample.
 
     recipes: whose importance is measured, by default the one that orders the headline; what was measured of others
-    before stays. The other tables hold every recipe. Reads timeline.json and the stored versions; ConfigError for an unknown recipe.
+    before stays. The other tables hold every recipe. Reads timeline.json and the stored versions; ConfigError for an
+    unknown recipe.
     """
     wanted = [run.judged] if recipes is None else list(recipes)
     if unknown := [name for name in wanted if name not in run.config.recipes]:
