@@ -54,7 +54,7 @@ class Journal:
             lock = _FileLock(self._path.with_suffix(".lock"))
             _drop_torn_line(self._path)
             try:
-                storage = JournalStorage(JournalFileBackend(str(self._path), lock))
+                storage = JournalStorage(JournalFileBackend(str(self._path), lock))  # type: ignore[arg-type]
                 found = optuna.get_all_study_names(storage)
             except (ValueError, KeyError) as error:
                 raise RegistryError(
@@ -69,7 +69,10 @@ class Journal:
 
 
 class _FileLock:
-    """The operating system's lock: unlike Optuna's own, it ends with the process that holds it."""
+    """The operating system's lock: unlike Optuna's own, it ends with the process that holds it.
+
+    It has the two methods that Optuna calls; the class it would descend from is not public.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -173,7 +173,7 @@ def _range(where: str, hint: Any, given: Mapping[str, Any]) -> Range:
         raise ConfigError(f"{where}: log: expected low > 0 and no step, got low {low} and step {step}")
     if step is not None and not (isinstance(step, int | float) and 0 < step <= high - low):
         raise ConfigError(f"{where}: step: expected more than 0 and at most high - low, got {step}")
-    return Range(low, high, kind is int, bool(log), step)  # type: ignore[arg-type]
+    return Range(low, high, kind is int, bool(log), step)
 
 
 def _value(where: str, hint: Any, value: Any) -> Value:
