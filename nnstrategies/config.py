@@ -32,6 +32,7 @@ from nnstrategies.market_settings import (
     SlippageSettings,
     usual_settings,
 )
+from nnstrategies.search.settings import SearchSettings, check_search
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training import RECIPES, MomentumRecipe, PersistenceRecipe
 from nnstrategies.training.recipe import Recipe
@@ -152,6 +153,7 @@ class RunConfig:
     account: AccountSettings = field(default_factory=AccountSettings)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = 2
+    search: SearchSettings | None = None
 
 
 SOURCES: dict[str, type] = {"simulated": SimulatedMarket, "files": FileTables, "china": ChinaTables}
@@ -211,13 +213,15 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         for name, settings in recipes.items()
     }
     _check_recipes(values["recipes"], where)
-    sections = {
+    sections: dict[str, type] = {
         "walk_forward": WalkForwardSettings,
         "label": LabelSettings,
         "evidence": EvidenceSettings,
         "strategy": StrategySettings,
         "account": AccountSettings,
     }
+    if values.get("search") is not None:
+        sections["search"] = SearchSettings
     for name, cls in sections.items():
         if name in values:
             values[name] = _build(cls, values[name], f"{where}: {name}")
@@ -238,10 +242,14 @@ def to_tree(config: RunConfig) -> dict[str, Any]:
     tree["data"] = {"source": _name_of(SOURCES, config.data), **tree["data"]}
     tree["costs"] = {"kind": _name_of(COSTS, config.costs), **tree["costs"]}
     tree["slippage"] = {"kind": _name_of(SLIPPAGE, config.slippage), **tree["slippage"]}
-    for name, recipe in config.recipes.items():
-        settings = {key: value for key, value in _plain_value(recipe).items() if key != "name"}
-        tree["recipes"][name] = {"kind": _name_of(RECIPES, recipe), **settings}
+    tree["recipes"] = {name: recipe_tree(recipe) for name, recipe in config.recipes.items()}
     return tree
+
+
+def recipe_tree(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's kind and settings as plain values, without its name."""
+    settings = {key: value for key, value in _plain_value(recipe).items() if key != "name"}
+    return {"kind": _name_of(RECIPES, recipe), **settings}
 
 
 def _plain_value(value: Any) -> Any:
@@ -408,6 +416,12 @@ def _check_whole(config: RunConfig, where: str) -> None:
     for holds, message in checks:
         if not holds:
             raise ConfigError(f"{where}: {message}")
+    if config.search is not None:
+        try:
+            span = config.walk_forward
+            check_search(config.search, config.recipes, config.label.kind, span.refit, span.warm)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
     if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:
         raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
 

@@ -31,6 +31,8 @@ ALLOWED = {
     "training": DATA | {"factors", "models"},
     "predictors": DATA | {"models", "training"},
     "evidence": DATA | {"models", "training", "predictors"},
+    "search": DATA | {"factors", "models", "training"},
+    "trials": {"errors", "typing"},
     "market": BASE,
     "view": BASE | {"market"},
     "indicators": BASE,

@@ -18,6 +18,7 @@ from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
+from nnstrategies.pipeline.searching import recipe_of, search, write_outcome
 from nnstrategies.predictors import score
 from nnstrategies.splits import refit_rows
 from nnstrategies.training import MomentumRecipe, NetworkRecipe, ProgressBar, Recipe, Tick, Timeline, save_version
@@ -46,6 +47,7 @@ def train(run: Run) -> None:
     market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
     _check_inputs(run)
     _write_truth(run)
+    search(run)
     for name in run.config.recipes:
         if run.folder.has(f"parts/{name}.json"):
             log.info("%s: complete, not fitted again", name)
@@ -76,21 +78,22 @@ def _check_inputs(run: Run) -> None:
 
 def _train_recipe(run: Run, name: str) -> None:
     config, (first, last) = run.config, run.test_rows
-    recipe = _placed(run, on_device(config.recipes[name], config.device))
+    bare = on_device(config.recipes[name], config.device)
+    plain = replace(bare, checkpoints=None) if isinstance(bare, NetworkRecipe) else bare
+    recipe = recipe_of(run, name, _placed(run, bare))
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
     samples, calendar = run.samples_of(name), run.panel.calendar
     refits = refit_rows(calendar, first, last, config.walk_forward.refit)
     judged = range(first, last + 1, config.evidence.every_days)  # rows on which information coefficients are measured
     warm = config.walk_forward.warm
-    null = 0 if isinstance(recipe, MomentumRecipe) else config.evidence.refits  # a fixed rule sees no label to shuffle
+    null = 0 if isinstance(bare, MomentumRecipe) else config.evidence.refits  # a fixed rule sees no label to shuffle
 
     def job(number: int, progress: Any) -> Fitted | float:
         if number < len(seeds):
             timeline = chain(samples, calendar, recipe, seeds[number], refits, warm, progress)
             return Fitted(timeline, score(samples, timeline, range(first, last + 1)).column()[first : last + 1])
         seed = NULL_SEED + number - len(seeds)
-        plain = replace(recipe, checkpoints=None) if isinstance(recipe, NetworkRecipe) else recipe
-        value = null_rank_ic(samples, calendar, plain, refits, judged, seed, warm)
+        value = null_rank_ic(samples, calendar, recipe_of(run, name, plain), refits, judged, seed, warm)
         if progress:
             progress(_null_tick(run, name, number - len(seeds), null))
         return value
@@ -218,6 +221,7 @@ def _join(run: Run) -> None:
             name: {**part["found"], "total": part["evidence"]["rank_ic"]} for name, part in parts.items()
         }
         folder.write_json("truth.json", truth)
+    write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
     for name, part in parts.items():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nnstrategies.errors import RegistryError
 from nnstrategies.search.space import Value, with_values
 from nnstrategies.search.trial import Trial
 from nnstrategies.training.recipe import Recipe
+
+_NUMBERS = ("value", "spread", "rank_ic")
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,18 @@ class Choice:
     counts: Mapping[str, int]
     trials: tuple[Trial, ...] = field(default=(), compare=False, repr=False)
 
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> Choice:
+        """A choice from what ``to_json`` gave; keys that others have added are left out."""
+        known = {f.name: tree[f.name] for f in fields(cls) if f.name != "trials"}
+        days = {key: dt.date.fromisoformat(known[key]) for key in ("asof", "labels_through")}
+        numbers = {key: math.nan if known[key] is None else known[key] for key in _NUMBERS}
+        return cls(**{**known, **days, **numbers})
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, without the trials; NaN becomes None."""
         tree = {key: value for key, value in vars(self).items() if key != "trials"}
-        tree |= {key: None if tree[key] != tree[key] else tree[key] for key in ("value", "spread", "rank_ic")}
+        tree |= {key: None if math.isnan(tree[key]) else tree[key] for key in _NUMBERS}
         return tree | {
             "asof": self.asof.isoformat(),
             "labels_through": self.labels_through.isoformat(),

@@ -57,6 +57,8 @@ def search_as_of(
     Ties go to the earlier trial. Raises FitError when no candidate could be fitted, naming the first reason.
     """
     known = samples.upto(asof)
+    if getattr(recipe, "checkpoints", None):  # one candidate's would be refused by the next
+        recipe = dataclasses.replace(recipe, checkpoints=None)  # type: ignore[type-var]
     folds = cv_folds(asof, settings.folds, settings.valid_days, settings.embargo_days)
     space = Space.of(recipe, settings.space)
     book = Journal(journal, _name(known, recipe, settings, folds), space, settings) if journal else None

@@ -1,0 +1,139 @@
+"""What a run and its searches leave in the trial ledger beside the run folders."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nnstrategies import __version__
+from nnstrategies.config import to_tree
+from nnstrategies.pipeline.run import Run
+from nnstrategies.samples import Samples
+from nnstrategies.search import Trial
+from nnstrategies.trials import TrialLedger, TrialRecord
+from nnstrategies.trials.record import plain
+
+log = logging.getLogger(__name__)
+
+LONG_SHORT = "the top fifth by score less the mean of all, before costs"
+NET = "the strategy, after costs"
+_RUN_KEYS = ("window", "label", "walk_forward", "seeds", "strategy", "market", "costs", "slippage", "account")
+
+
+def ledger_of(run: Run) -> TrialLedger:
+    """The ledger of the folder that holds the run."""
+    return TrialLedger(run.folder.path.parent)
+
+
+def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Samples, data: str, seed: int) -> bool:
+    """Keep one candidate of a search; False where it is known already, or was judged on no fold.
+
+    candidate: kind and settings of its recipe. data: hash of what it was judged on.
+    """
+    if not trial.folds:
+        return False
+    identity = {
+        "recipe": candidate,
+        "data": data,
+        "features": samples.features.set_hash,
+        "label": {"kind": samples.labels.kind, "horizon_days": samples.labels.horizon_days},
+        "window": samples.window,
+        "seeds": [seed],
+        "folds": [[fold.fitted, fold.first, fold.last] for fold in trial.folds],
+        "code": __version__,
+    }
+    returns = [pair for fold in trial.folds for pair in fold.returns]
+    assert run.config.search is not None
+    values = {
+        run.config.search.objective: trial.value,
+        "spread": trial.spread,
+        "rank_ic": trial.rank_ic,
+        "folds": [fold.value for fold in trial.folds],
+    }
+    return ledger_of(run).add(
+        TrialRecord(
+            kind="search",
+            config=run.config.name,
+            recipe=run.config.search.recipe,
+            identity=identity,
+            dates=pd.DatetimeIndex([day for day, _ in returns]).to_numpy(),
+            returns=[value for _, value in returns],  # type: ignore[arg-type]
+            span_days=samples.labels.horizon_days,
+            portfolio=LONG_SHORT,
+            values=values,
+            state="complete" if trial.state == "complete" else "pruned",
+        )
+    )
+
+
+def record_run(run: Run, returns: pd.DataFrame, strategy: str | None) -> None:
+    """Keep the portfolio of every recipe of a backtest, and say how many were known already.
+
+    returns: date and a column of net daily returns for each. strategy: FILE.py:CLASS that traded the headline.
+    """
+    judged = run.folder.read_json("evidence.json")
+    dates = returns["date"].to_numpy().astype("datetime64[D]")
+    new = [
+        ledger_of(run).add(
+            TrialRecord(
+                kind="run",
+                config=run.config.name,
+                recipe=name,
+                identity=_run_identity(run, name, strategy if name == run.config.headline else None),
+                dates=dates,
+                returns=returns[name].to_numpy(),
+                span_days=1,
+                portfolio=NET,
+                values={"rank_ic": judged[name]["rank_ic"]},
+            )
+        )
+        for name in run.config.recipes
+    ]
+    tell(new)
+
+
+def tell(new: Iterable[bool]) -> None:
+    """Say how many trials are new; one that was there already counts once."""
+    added = list(new)
+    known = len(added) - sum(added)
+    said = f"; {known} were there already and count once" if known else ""
+    log.info("trial ledger: %d new%s", sum(added), said)
+
+
+def _run_identity(run: Run, name: str, strategy: str | None) -> dict[str, Any]:
+    """All that decides a portfolio's returns: not the run's name, nor how many processes made it."""
+    config, tree = run.config, to_tree(run.config)
+    first, last = run.test_rows
+    search = config.search if config.search and config.search.recipe == name else None
+    settings = {key: tree[key] for key in _RUN_KEYS} | {"search": dataclasses.asdict(search) if search else None}
+    digest = hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:16]
+    return {
+        "recipe": candidate_of(tree["recipes"][name]),
+        "data": run.panel.fingerprint,
+        "features": run.samples_of(name).features.set_hash,
+        "label": tree["label"],
+        "window": config.window,
+        "seeds": list(config.seeds if config.recipes[name].seeded else config.seeds[:1]),
+        "test": [str(run.panel.sessions[first]), str(run.panel.sessions[last])],
+        "config": digest,
+        "market": _file_hash(config.market),
+        "strategy": [strategy.rpartition(":")[2], _file_hash(strategy.rpartition(":")[0])] if strategy else None,
+        "code": __version__,
+    }
+
+
+def candidate_of(tree: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's settings as plain values, without where it runs."""
+    return {key: value for key, value in tree.items() if key not in ("name", "device", "checkpoints")}
+
+
+def _file_hash(path: str) -> str | None:
+    """What a file of the user's holds; None for a name that is no file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if Path(path).is_file() else None
