@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,7 +47,8 @@ def search_first(run: Run) -> list[str]:
     """Search as of the session before the test; lines with the table of trials and the choice."""
     settings = _settings(run)
     (choice,) = _search(run, settings, search_rows(run.panel.calendar, *run.test_rows, settings)[:1]).choices
-    return [*trial_table(choice.trials).to_string(index=False, na_rep="").splitlines(), "", _told(choice)]
+    table = trial_table(choice, settings.sign).to_string(index=False, na_rep="", float_format="{:.4f}".format)
+    return [*table.splitlines(), "", _told(choice)]
 
 
 def recipe_of(run: Run, name: str, recipe: Recipe) -> Recipe:
@@ -81,21 +81,21 @@ def write_outcome(run: Run) -> None:
     run.folder.write_json("search.json", choices)
 
 
-def trial_table(trials: Sequence[Trial]) -> pd.DataFrame:
-    """A row a trial, best first, then the pruned and the impossible."""
+def trial_table(choice: Choice, sign: int) -> pd.DataFrame:
+    """A row a trial: the finished ones, best first, then the pruned and the impossible."""
     order = {"complete": 0, "pruned": 1, "impossible": 2}
     rows = [
         {
             "trial": trial.number,
             "state": trial.state if trial.repeats is None else f"as {trial.repeats}",
-            **{key: json.dumps(value) for key, value in trial.params.items()},
+            **{key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in trial.params.items()},
             "folds": len(trial.folds),
-            "value": trial.value,
+            choice.objective: trial.value,
             "spread": trial.spread,
-            "rank_ic": trial.rank_ic,
+            **({} if choice.objective == "rank_ic" else {"rank_ic": trial.rank_ic}),
             "reason": trial.reason,
         }
-        for trial in sorted(trials, key=lambda trial: (order[trial.state], trial.number))
+        for trial in sorted(choice.trials, key=lambda one: (order[one.state], -sign * np.nan_to_num(one.value)))
     ]
     return pd.DataFrame(rows)
 
@@ -140,7 +140,7 @@ def _search(run: Run, settings: SearchSettings, rows: Sequence[int]) -> ChoiceTi
         def keep(trial: Trial) -> None:
             if trial.folds and trial.repeats is None:
                 candidate = candidate_of(recipe_tree(with_values(recipe, trial.params)))
-                new.append(record_search(run, trial, candidate, known, data, settings.seed))
+                new.append(record_search(run, trial, candidate, known, data))
 
         journal = folder / f"{run.panel.sessions[rows[number]]}.journal"
         return search_as_of(samples, rows[number], recipe, settings, journal, keep, progress), new
@@ -149,7 +149,7 @@ def _search(run: Run, settings: SearchSettings, rows: Sequence[int]) -> ChoiceTi
         done = run_jobs(job, len(rows), 1 if needs_gpu(recipe) else run.config.workers, bar)
     choices = ChoiceTimeline(choice for choice, _ in done)
     for choice in choices.choices:
-        run.folder.write_frame(f"search/{choice.asof}", trial_table(choice.trials))
+        run.folder.write_frame(f"search/{choice.asof}", trial_table(choice, settings.sign))
         log.info(_told(choice))
     tell(flag for _, new in done for flag in new)
     run.folder.write_json("search.json", choices.to_json())
@@ -157,7 +157,7 @@ def _search(run: Run, settings: SearchSettings, rows: Sequence[int]) -> ChoiceTi
 
 
 def _told(choice: Choice) -> str:
-    params = ", ".join(f"{key} {value}" for key, value in choice.params.items())
+    params = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in choice.params.items())
     counts = ", ".join(f"{count} {state}" for state, count in sorted(choice.counts.items()))
     spread = "" if np.isnan(choice.spread) else f" (spread {choice.spread:.4f} over folds)"
     found = f"{choice.objective} {choice.value:.4f}{spread}"

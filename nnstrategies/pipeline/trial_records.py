@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nnstrategies import __version__
@@ -32,11 +33,13 @@ def ledger_of(run: Run) -> TrialLedger:
     return TrialLedger(run.folder.path.parent)
 
 
-def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Samples, data: str, seed: int) -> bool:
+def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Samples, data: str) -> bool:
     """Keep one candidate of a search; False where it is known already, or was judged on no fold.
 
     candidate: kind and settings of its recipe. data: hash of what it was judged on.
     """
+    search = run.config.search
+    assert search is not None
     if not trial.folds:
         return False
     identity = {
@@ -45,32 +48,24 @@ def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Sa
         "features": samples.features.set_hash,
         "label": {"kind": samples.labels.kind, "horizon_days": samples.labels.horizon_days},
         "window": samples.window,
-        "seeds": [seed],
+        "seeds": [search.seed],
         "folds": [[fold.fitted, fold.first, fold.last] for fold in trial.folds],
         "code": __version__,
     }
-    returns = [pair for fold in trial.folds for pair in fold.returns]
-    assert run.config.search is not None
-    values = {
-        run.config.search.objective: trial.value,
-        "spread": trial.spread,
-        "rank_ic": trial.rank_ic,
-        "folds": [fold.value for fold in trial.folds],
-    }
-    return ledger_of(run).add(
-        TrialRecord(
-            kind="search",
-            config=run.config.name,
-            recipe=run.config.search.recipe,
-            identity=identity,
-            dates=pd.DatetimeIndex([day for day, _ in returns]).to_numpy(),
-            returns=[value for _, value in returns],  # type: ignore[arg-type]
-            span_days=samples.labels.horizon_days,
-            portfolio=LONG_SHORT,
-            values=values,
-            state="complete" if trial.state == "complete" else "pruned",
-        )
+    values = {search.objective: trial.value, "spread": trial.spread, "rank_ic": trial.rank_ic}
+    record = TrialRecord(
+        kind="search",
+        config=run.config.name,
+        recipe=search.recipe,
+        identity=identity,
+        dates=np.asarray([day for fold in trial.folds for day, _ in fold.returns], dtype="datetime64[D]"),
+        returns=np.asarray([value for fold in trial.folds for _, value in fold.returns]),
+        span_days=samples.labels.horizon_days,
+        portfolio=LONG_SHORT,
+        values=values | {"folds": [fold.value for fold in trial.folds]},
+        state="complete" if trial.state == "complete" else "pruned",
     )
+    return ledger_of(run).add(record)
 
 
 def record_run(run: Run, returns: pd.DataFrame, strategy: str | None) -> None:
@@ -79,24 +74,21 @@ def record_run(run: Run, returns: pd.DataFrame, strategy: str | None) -> None:
     returns: date and a column of net daily returns for each. strategy: FILE.py:CLASS that traded the headline.
     """
     judged = run.folder.read_json("evidence.json")
-    dates = returns["date"].to_numpy().astype("datetime64[D]")
-    new = [
-        ledger_of(run).add(
-            TrialRecord(
-                kind="run",
-                config=run.config.name,
-                recipe=name,
-                identity=_run_identity(run, name, strategy if name == run.config.headline else None),
-                dates=dates,
-                returns=returns[name].to_numpy(),
-                span_days=1,
-                portfolio=NET,
-                values={"rank_ic": judged[name]["rank_ic"]},
-            )
+
+    def record(name: str) -> TrialRecord:
+        return TrialRecord(
+            kind="run",
+            config=run.config.name,
+            recipe=name,
+            identity=_run_identity(run, name, strategy if name == run.config.headline else None),
+            dates=returns["date"].to_numpy(),
+            returns=returns[name].to_numpy(),
+            span_days=1,
+            portfolio=NET,
+            values={"rank_ic": judged[name]["rank_ic"]},
         )
-        for name in run.config.recipes
-    ]
-    tell(new)
+
+    tell([ledger_of(run).add(record(name)) for name in run.config.recipes])
 
 
 def tell(new: Iterable[bool]) -> None:

@@ -72,8 +72,9 @@ def effective_number(trials: Sequence[TrialRecord]) -> float:
     count = len(trials)
     if count < 2:
         return float(count)
-    pairs = [_correlation(a, b) for a, b in itertools.combinations(trials, 2)]
-    rho = max(float(np.mean(pairs)), 0.0)
+    spans = {trial.span_days for trial in trials}
+    total = sum(_correlations([trial for trial in trials if trial.span_days == span]) for span in spans)
+    rho = max(2 * total / (count * (count - 1)), 0.0)
     return rho + (1 - rho) * count
 
 
@@ -123,11 +124,20 @@ def _sharpes(sums: FloatArray, squares: FloatArray, size: int) -> FloatArray:
     return np.divide(mean, np.sqrt(np.maximum(variance, 0)), out=np.zeros_like(mean), where=variance > 1e-18)
 
 
-def _correlation(a: TrialRecord, b: TrialRecord) -> float:
-    if a.span_days != b.span_days:
-        return 0.0
-    shared, left, right = np.intersect1d(a.dates, b.dates, assume_unique=True, return_indices=True)
-    x, y = a.returns[left], b.returns[right]
-    if len(shared) < _LEAST_SHARED or not x.std() > 0 or not y.std() > 0:
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
+def _correlations(trials: Sequence[TrialRecord]) -> float:
+    """Sum over pairs of the correlation on the dates that both have."""
+    days, place = np.unique(np.concatenate([trial.dates for trial in trials]), return_inverse=True)
+    has = np.zeros((len(trials), len(days)))
+    x = np.zeros_like(has)
+    bounds = np.cumsum([0, *(len(trial.dates) for trial in trials)])
+    for row, (trial, first, last) in enumerate(zip(trials, bounds[:-1], bounds[1:], strict=True)):
+        has[row, place[first:last]] = 1.0
+        x[row, place[first:last]] = trial.returns / (np.abs(trial.returns).max(initial=0.0) or 1.0)
+    count = np.maximum(has @ has.T, 1)  # [M, M], all sums over the shared dates
+    mean = (x @ has.T) / count
+    variance = ((x**2) @ has.T) / count - mean**2
+    covariance = (x @ x.T) / count - mean * mean.T
+    scale = variance * variance.T
+    usable = (count >= _LEAST_SHARED) & (scale > 1e-24)
+    rho = np.divide(covariance, np.sqrt(np.where(usable, scale, 1.0)), out=np.zeros_like(scale), where=usable)
+    return float(np.triu(rho, 1).sum())
