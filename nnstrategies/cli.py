@@ -15,8 +15,8 @@ from nnstrategies import __version__
 from nnstrategies.errors import ConfigError, NNStrategiesError
 
 if TYPE_CHECKING:
-    from nnstrategies.config import RunConfig
     from nnstrategies.pipeline import Run
+    from nnstrategies.settings import RunConfig
 
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected error, 2 config or usage, 3 data, 4 a model cannot be fitted, 5 stored model, "

@@ -8,59 +8,42 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from nnstrategies.calendar import Calendar
 from nnstrategies.errors import DataError
+from nnstrategies.factors.ic import ic as factor_ic
+from nnstrategies.factors.ic import rank_ic as factor_rank_ic
 from nnstrategies.predictors.local import score
 from nnstrategies.samples import Samples
+from nnstrategies.training.jobs import run_jobs
+from nnstrategies.training.plan import RefitPlan
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Recipe
-from nnstrategies.training.walkforward import chain, needs_gpu, on_device, run_jobs
+from nnstrategies.training.walkforward import RecipeAt, needs_gpu, recipes_on, walk_forward
 from nnstrategies.typing import AnyArray, BoolArray, FloatArray
-
-_LEAST_SYMBOLS = 3
 
 
 def ic(scores: AnyArray, returns: AnyArray, mask: BoolArray) -> FloatArray:
-    """Pearson correlation across symbols of scores and returns, all [T, N] -> [T].
+    """Pearson correlation across symbols of scores and returns, all [T, N] -> [T]; only cells of ``mask`` count.
 
-    Only cells of ``mask`` with both finite count; NaN on dates with fewer than 3 of them or without any variation.
+    NaN on dates with fewer than 3 pairs or without any variation.
     """
-    if not scores.shape == returns.shape == mask.shape:
-        raise DataError(f"ic: expected equal shapes [T, N], got {scores.shape}, {returns.shape} and {mask.shape}")
-    usable = mask & np.isfinite(scores) & np.isfinite(returns)
-    x, y = _centred(scores, usable), _centred(returns, usable)
-    scale = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    valid = (usable.sum(axis=1) >= _LEAST_SYMBOLS) & (scale > 0)
-    return np.divide((x * y).sum(axis=1), scale, out=np.full(len(x), np.nan), where=valid)
+    return factor_ic(_masked("ic", scores, returns, mask), returns)
 
 
 def rank_ic(scores: AnyArray, returns: AnyArray, mask: BoolArray) -> FloatArray:
     """Spearman correlation [T], ties sharing their average rank: ``ic`` of the ranks within each date."""
+    return factor_rank_ic(_masked("rank ic", scores, returns, mask), returns)
+
+
+def _masked(what: str, scores: AnyArray, returns: AnyArray, mask: BoolArray) -> AnyArray:
     if not scores.shape == returns.shape == mask.shape:
-        raise DataError(f"rank ic: expected equal shapes [T, N], got {scores.shape}, {returns.shape} and {mask.shape}")
-    usable = mask & np.isfinite(scores) & np.isfinite(returns)
-    return ic(_ranks(scores, usable), _ranks(returns, usable), usable)
-
-
-def _centred(values: AnyArray, usable: BoolArray) -> FloatArray:
-    count = np.maximum(usable.sum(axis=1, keepdims=True), 1)
-    kept = np.where(usable, values, 0.0).astype(np.float64)
-    centred = np.where(usable, kept - kept.sum(axis=1, keepdims=True) / count, 0.0)
-    centred[np.abs(centred).max(axis=1) <= 1e-12 * np.abs(kept).max(axis=1)] = 0.0  # equal up to rounding
-    return centred
-
-
-def _ranks(values: AnyArray, usable: BoolArray) -> FloatArray:
-    out = np.full(values.shape, np.nan)
-    for t in np.flatnonzero(usable.any(axis=1)):
-        out[t, usable[t]] = rankdata(values[t, usable[t]])
-    return out
+        raise DataError(f"{what}: expected equal shapes [T, N], got {scores.shape}, {returns.shape} and {mask.shape}")
+    return np.where(mask, scores, np.nan)
 
 
 def shuffled(samples: Samples, seed: int) -> Samples:
@@ -69,10 +52,7 @@ def shuffled(samples: Samples, seed: int) -> Samples:
     One random permutation of the symbols holds over all dates, for values, ends and returns alike. A label path thus
     keeps its overlap, its persistence and its dates, only not its symbol. The mask stays: it belongs to the features.
     """
-    order = np.random.default_rng(seed).permutation(samples.N)
-    labels = samples.labels
-    moved = replace(labels, values=labels.values[:, order], end=labels.end[:, order], returns=labels.returns[:, order])
-    return replace(samples, labels=moved)
+    return samples.permuted(np.random.default_rng(seed).permutation(samples.N))
 
 
 def p_value(observed: float, null: Sequence[float]) -> float:
@@ -92,27 +72,25 @@ def mean_rank_ic(scores: AnyArray, samples: Samples, rows: Sequence[int]) -> flo
 def null_rank_ic(
     samples: Samples,
     calendar: Calendar,
-    recipe: Recipe,
-    refits: Sequence[int],
+    recipe: Recipe | RecipeAt,
+    plan: RefitPlan | Sequence[int],
     rows: Sequence[int],
     seed: int,
-    warm: bool = False,
     progress: Progress | None = None,
 ) -> float:
     """Mean rank IC over ``rows`` of one walk-forward on shuffled labels, judged on the true returns."""
-    timeline = chain(shuffled(samples, seed), calendar, recipe, seed, refits, warm, progress)
+    timeline = walk_forward(shuffled(samples, seed), calendar, recipe, (seed,), plan, progress=progress)[seed]
     return mean_rank_ic(score(samples, timeline, rows).column(), samples, rows)
 
 
 def null_rank_ics(
     samples: Samples,
     calendar: Calendar,
-    recipe: Recipe,
-    refits: Sequence[int],
+    recipe: Recipe | RecipeAt,
+    plan: RefitPlan | Sequence[int],
     rows: Sequence[int],
     count: int,
     seed: int = 0,
-    warm: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
     device: str | None = None,
@@ -123,13 +101,14 @@ def null_rank_ics(
     observed mean rank IC over the same rows of one seed, or with the mean over seeds, which varies less under the null.
     The null itself is a little too narrow where styles move many symbols at once: see docs/evidence.md.
     """
-    recipe = on_device(recipe, device)
+    plan = plan if isinstance(plan, RefitPlan) else RefitPlan(tuple(plan))
+    recipe_at = recipes_on(recipe, device)
     seeds = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence([seed, 1]).spawn(count)]
 
     def job(number: int, report: Progress | None) -> float:
-        return null_rank_ic(samples, calendar, recipe, refits, rows, seeds[number], warm, report)
+        return null_rank_ic(samples, calendar, recipe_at, plan, rows, seeds[number], report)
 
-    return [float(v) for v in run_jobs(job, count, 1 if needs_gpu(recipe) else workers, progress)]
+    return [float(v) for v in run_jobs(job, count, 1 if needs_gpu(recipe_at(plan.rows[0])) else workers, progress)]
 
 
 @dataclass(frozen=True)

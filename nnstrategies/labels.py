@@ -54,6 +54,10 @@ class Labels:
             returns=np.where(known, self.returns[: t + 1], np.float32(np.nan)),
         )
 
+    def of_columns(self, columns: IntArray | slice) -> Labels:
+        """The labels of these columns, in this order."""
+        return replace(self, values=self.values[:, columns], end=self.end[:, columns], returns=self.returns[:, columns])
+
 
 def forward_return(panel: Panel, horizon_days: int, relative: bool = False) -> Labels:
     """Return from the open of t + 1 to the open of t + 1 + horizon_days, of adjusted prices.

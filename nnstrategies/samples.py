@@ -68,6 +68,26 @@ class Samples:
         """What is known at the close of session t: rows 0..t (features as a view), labels with end <= t."""
         return replace(self, features=self.features.upto(t), labels=self.labels.upto(t), mask=self.mask[: t + 1])
 
+    def only(self, symbols: IntArray) -> Samples:
+        """The samples of some symbols [M], for a model of their own; one symbol's features stay a view."""
+        if len(symbols) == 1:
+            columns: slice | IntArray = slice(int(symbols[0]), int(symbols[0]) + 1)
+        else:
+            columns = symbols
+        whole, labels = self.features, self.labels
+        names = tuple(whole.symbols[n] for n in symbols)
+        return replace(
+            self,
+            features=replace(whole, symbols=names, values=whole.values[columns]),
+            labels=labels.of_columns(columns),
+            mask=self.mask[:, columns],
+            group=self.group[columns],
+        )
+
+    def permuted(self, order: IntArray) -> Samples:
+        """The same features and mask, each symbol with the whole label history of another: that of order[n]."""
+        return replace(self, labels=self.labels.of_columns(order))
+
     def rows(self, first: int, last: int, known_by: int, stride: int = 1) -> tuple[IntArray, IntArray]:
         """(t, n) of the labelled samples with first <= t <= last and a label known by the close of ``known_by``.
 

@@ -10,7 +10,8 @@ import numpy as np
 from nnstrategies.calendar import Calendar, DateLike
 from nnstrategies.errors import ConfigError, DataError, FitError
 
-Every = Literal["month", "quarter", "year"]
+Period = Literal["once", "month", "quarter", "year"]
+Every = Period | int  # a calendar period, or a number of sessions
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
@@ -69,11 +70,14 @@ def trailing_split(
 def refit_rows(calendar: Calendar, first: int | DateLike, last: int | DateLike, every: Every) -> list[int]:
     """Rows as of which a model is refitted for a test from ``first`` to ``last`` (rows or dates, both included).
 
-    The first is the session before the test; then the last session before each new month, quarter or year of the test.
-    The version fitted as of row r is in force from row r + 1.
+    The first is the session before the test; then the last session before each new month, quarter or year of the test,
+    or every so many sessions. The version fitted as of row r is in force from row r + 1.
     """
-    if every not in _MONTHS:
-        raise ConfigError(f"refits: expected every month, quarter or year, got {every!r}")
+    whole = isinstance(every, int) and every >= 1
+    if not whole and every != "once" and every not in _MONTHS:
+        raise ConfigError(
+            f"refits: expected once, every month, quarter or year, or a number of sessions, got {every!r}"
+        )
     start = int(first) if isinstance(first, int | np.integer) else calendar.first_on_or_after(first)
     stop = int(last) if isinstance(last, int | np.integer) else calendar.last_on_or_before(last)
     if not 1 <= start <= stop < len(calendar):
@@ -81,5 +85,9 @@ def refit_rows(calendar: Calendar, first: int | DateLike, last: int | DateLike, 
             f"refits: the test {first}..{last} must lie within {calendar.sessions[0]}..{calendar.sessions[-1]} "
             f"and have a session before it"
         )
+    if every == "once":
+        return [start - 1]
+    if isinstance(every, int):
+        return list(range(start - 1, stop, every))
     period = calendar.months // _MONTHS[every]
     return [row - 1 for row in range(start, stop + 1) if row == start or period[row] != period[row - 1]]

@@ -30,7 +30,7 @@ ALLOWED = {
     "models": BASE,
     "training": DATA | {"factors", "models"},
     "predictors": DATA | {"models", "training"},
-    "evidence": DATA | {"models", "training", "predictors"},
+    "evidence": DATA | {"factors", "models", "training", "predictors"},
     "search": DATA | {"factors", "models", "training"},
     "trials": {"errors", "typing"},
     "market": BASE,

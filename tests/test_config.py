@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from nnstrategies.config import RunConfig, available, parse, read_config, to_tree
+from nnstrategies.config import available, parse, read_config, to_tree
 from nnstrategies.errors import ConfigError
+from nnstrategies.settings import RunConfig
 
 SMALL: dict[str, Any] = {
     "name": "small",

@@ -150,10 +150,20 @@ def test_a_stored_version_scores_the_same_bytes(tmp_path: Path) -> None:
     assert np.isfinite(a).all()
 
 
-def test_labels_cannot_be_shuffled_while_true_returns_stay_beside_them() -> None:
+def test_shuffling_moves_the_returns_of_every_horizon_with_the_labels() -> None:
+    _, samples = planted()
+    order = np.random.default_rng(3).permutation(samples.N)
+    moved = shuffled(samples, 3)
+    assert isinstance(moved, FactorSamples)
+    for before, after in zip((samples.labels, *samples.horizons), (moved.labels, *moved.horizons), strict=True):
+        np.testing.assert_array_equal(after.returns, before.returns[:, order])
+        np.testing.assert_array_equal(after.end, before.end[:, order])
+
+
+def test_labels_cannot_be_exchanged_while_true_returns_stay_beside_them() -> None:
     panel, samples = planted()
     with pytest.raises(DataError, match="must change the horizons alike"):
-        shuffled(samples, 3)
+        replace(samples, labels=samples.labels.of_columns(np.arange(samples.N)[::-1]))
     with pytest.raises(DataError, match="rising horizons"):
         FactorSamples.join(samples, forward_returns(panel, (3, 10)))
     with pytest.raises(DataError, match="horizon 3: expected shape"):

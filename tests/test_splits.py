@@ -88,5 +88,15 @@ def test_refits_need_a_session_before_the_test_and_a_known_period() -> None:
         refit_rows(CALENDAR, 0, 50, "month")
     with pytest.raises(DataError, match="must lie within"):
         refit_rows(CALENDAR, "2030-01-01", "2030-12-31", "month")
-    with pytest.raises(ConfigError, match="every month, quarter or year, got 'week'"):
+    with pytest.raises(ConfigError, match="once, every month, quarter or year, or a number of sessions, got 'week'"):
         refit_rows(CALENDAR, 10, 50, "week")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="got 0"):
+        refit_rows(CALENDAR, 10, 50, 0)
+
+
+def test_refits_once_and_every_so_many_sessions() -> None:
+    assert refit_rows(CALENDAR, 10, 50, "once") == [9]
+    assert refit_rows(CALENDAR, 10, 50, 63) == [9]
+    assert refit_rows(CALENDAR, 10, 150, 63) == [9, 72, 135]
+    assert refit_rows(CALENDAR, 10, 72, 63) == [9]  # the version of row 9 still serves row 72
+    assert refit_rows(CALENDAR, 10, 73, 63) == [9, 72]

@@ -298,3 +298,26 @@ def test_a_gpu_trains_and_predicts_about_what_the_cpu_does(amp):
         gpu.predict(samples.features, mask, t), moved.predict(samples.features, mask, t), atol=1e-3
     )
     assert abs(gpu.metrics["valid_loss"] - cpu.metrics["valid_loss"]) < 0.05
+
+
+# -- windows ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cut", ["whole", "earlier days", "some symbols", "one symbol", "reordered"])
+def test_windows_are_read_from_the_features_themselves_and_scaled_in_the_batch(cut):
+    whole = market_samples()[1].features.values
+    values = {
+        "whole": whole,
+        "earlier days": whole[:, :390],
+        "some symbols": whole[np.array([1, 4, 6])],
+        "one symbol": whole[3:4],
+        "reordered": np.asfortranarray(whole),
+    }[cut]
+    scaler = Scaler.fit(whole[:5, 300])
+    windows = Windows(values, 310, 380, 8, scaler, torch.device("cpu"))
+    t, n = np.array([310, 350, 380]), np.array([0, len(values) - 1, len(values) // 2])
+    found = windows.gather(windows.starts(t, n)).numpy()
+    expected = np.stack([scaler(values[b, a - 7 : a + 1]) for a, b in zip(t, n, strict=True)])
+    assert found.tobytes() == expected.tobytes()
+    shared = np.shares_memory(windows._flat.numpy(), values)
+    assert shared == (cut != "reordered")

@@ -9,7 +9,7 @@ import pytest
 
 from nnstrategies.errors import DataError, FitError
 from nnstrategies.predictors import score
-from nnstrategies.training import Timeline, walk_forward
+from nnstrategies.training import Incumbent, RefitPlan, Timeline, walk_forward
 from tests.small_samples import ALL, CNN_LSTM, LSTM, market_samples
 
 REFITS = [340, 360, 380]
@@ -70,7 +70,7 @@ def test_a_worse_candidate_is_not_promoted():
     samples = market_samples()[1]
     good = replace(LSTM, epochs=6).fit(samples, 340, seed=1)
     ruined = replace(LSTM, epochs=1, lr=3.0, clip_norm=100.0)
-    assert ruined.fit(samples, 360, seed=1, incumbent=good) is good
+    assert ruined.fit(samples, 360, seed=1, incumbent=Incumbent(good)) is good
     fresh = ruined.fit(samples, 360, seed=1)
     assert fresh.metrics["valid_loss"] > good.metrics["valid_loss"]
 
@@ -78,14 +78,14 @@ def test_a_worse_candidate_is_not_promoted():
 def test_a_better_candidate_is_promoted_and_says_where_it_started():
     _, samples = market_samples()
     poor = replace(LSTM, epochs=1, lr=3.0, clip_norm=100.0).fit(samples, 340, seed=1)
-    candidate = replace(LSTM, epochs=6).fit(samples, 360, seed=1, incumbent=poor)
+    candidate = replace(LSTM, epochs=6).fit(samples, 360, seed=1, incumbent=Incumbent(poor))
     assert candidate is not poor
     assert candidate.manifest["warm_from"] == poor.id
 
 
 def test_warm_refits_start_from_the_model_in_force_and_record_decisions():
     panel, samples = market_samples()
-    warm = walk_forward(samples, panel.calendar, LSTM, (1,), REFITS, warm=True)[1]
+    warm = walk_forward(samples, panel.calendar, LSTM, (1,), RefitPlan(tuple(REFITS), start="warm", gate=True))[1]
     cold = walk_forward(samples, panel.calendar, LSTM, (1,), REFITS)[1]
     assert [e.decision for e in cold.entries] == ["promoted"] * 3
     assert warm.entries[0].version.id == cold.entries[0].version.id
@@ -99,7 +99,7 @@ def test_an_incumbent_of_another_shape_is_refused():
     _, samples = market_samples()
     other = CNN_LSTM.fit(samples, 340, seed=1)
     with pytest.raises(FitError, match="its model is cnn_lstm, expected lstm"):
-        LSTM.fit(samples, 360, seed=1, incumbent=other)
+        LSTM.fit(samples, 360, seed=1, incumbent=Incumbent(other))
 
 
 # -- scores ----------------------------------------------------------------------------------------------------------

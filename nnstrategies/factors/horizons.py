@@ -11,6 +11,7 @@ from nnstrategies.errors import DataError
 from nnstrategies.labels import Labels, forward_return
 from nnstrategies.panel import Panel
 from nnstrategies.samples import Samples
+from nnstrategies.typing import IntArray
 
 
 def forward_returns(panel: Panel, horizons_days: Sequence[int]) -> tuple[Labels, ...]:
@@ -57,6 +58,16 @@ class FactorSamples(Samples):
     def join(cls, samples: Samples, horizons: Sequence[Labels]) -> FactorSamples:
         """``samples`` with further horizons, computed from the same panel."""
         return cls(samples.features, samples.labels, samples.mask, samples.group, samples.window, tuple(horizons))
+
+    def only(self, symbols: IntArray) -> FactorSamples:
+        """See ``Samples.only``."""
+        plain = Samples(self.features, self.labels, self.mask, self.group, self.window).only(symbols)
+        return self.join(plain, [labels.of_columns(symbols) for labels in self.horizons])
+
+    def permuted(self, order: IntArray) -> FactorSamples:
+        """See ``Samples.permuted``: every horizon moves with the labels."""
+        horizons = tuple(labels.of_columns(order) for labels in self.horizons)
+        return replace(self, labels=self.labels.of_columns(order), horizons=horizons)
 
     def upto(self, t: int) -> FactorSamples:
         """What is known at the close of session t, of every horizon."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnstrategies.config import RunConfig
 from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.market import RuleCheck, check_rules, load_market, members_without_prices
@@ -13,6 +12,7 @@ from nnstrategies.pipeline.searching import search_first
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
+from nnstrategies.settings import RunConfig
 from nnstrategies.trials import TrialLedger, listing
 
 __all__ = ["Run", "check_data", "reopen", "report", "search", "start", "trade", "train", "trials"]

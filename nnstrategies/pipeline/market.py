@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from nnstrategies.config import ChinaTables, FileTables, RunConfig
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.china import load_china, member_spans, survivorship
 from nnstrategies.feeds.files import load_files
@@ -16,6 +15,7 @@ from nnstrategies.market.audit import UNEXPLAINED, off_tick, outside_limits, sum
 from nnstrategies.market.book import Book, MarketEvent, sureness
 from nnstrategies.market.read import read_book, read_events
 from nnstrategies.panel import PRICE_FIELDS, Panel
+from nnstrategies.settings import ChinaTables, FileTables, RunConfig
 
 _LIMITS = ("limit_up", "limit_down")
 _SHOWN = 20  # unexplained rows on the console; all of them go into the file

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from nnstrategies.config import RunConfig, parse, to_tree
+from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import ConfigError, DataError, RunFolderError
 from nnstrategies.features import Features, FeatureSet, default_set
 from nnstrategies.labels import make_labels
@@ -23,6 +23,11 @@ from nnstrategies.pipeline.console import console, open_log
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.market import Market, load_market
 from nnstrategies.samples import Samples
+from nnstrategies.settings import RunConfig
+from nnstrategies.splits import refit_rows
+from nnstrategies.training import GroupedRecipe, Recipe, RefitPlan
+from nnstrategies.training.jobs import workers_of
+from nnstrategies.training.walkforward import on_device
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +63,8 @@ class Run:
         panel, label = self.panel, self.config.label
         with self.stage("features"):
             labels = make_labels(panel, label.kind, label.horizon_days, label.relative, label.thresholds)
-            return Samples.build(panel, self.feature_set(panel), labels, self.config.window)
+            group = np.arange(panel.N) if self.config.groups == "symbol" else None
+            return Samples.build(panel, self.feature_set(panel), labels, self.config.window, group)
 
     def samples_of(self, recipe: str) -> Samples:
         """The same samples, cut down to the recipe's ``inputs``: every recipe is judged on the same rows."""
@@ -83,6 +89,23 @@ class Run:
                 f"{calendar.sessions[0]}..{calendar.sessions[-1]}, with sessions to train on before it"
             )
         return first, last
+
+    def recipe_of(self, name: str) -> Recipe:
+        """The recipe as this run fits it: on the config's device, and per group where there are groups."""
+        recipe = on_device(self.config.recipes[name], self.config.device)
+        return GroupedRecipe(recipe) if self.config.groups == "symbol" else recipe
+
+    @cached_property
+    def plan(self) -> RefitPlan:
+        """When every recipe is refitted."""
+        walk = self.config.walk_forward
+        rows = refit_rows(self.panel.calendar, *self.test_rows, walk.refit)
+        return RefitPlan(tuple(rows), walk.start, walk.gate, walk.reset_months)
+
+    @property
+    def workers(self) -> int:
+        """Processes for independent fits."""
+        return workers_of(self.config.executor, self.config.workers)
 
     def check_test(self) -> None:
         """Refuse before training what would make the figures of the test meaningless."""

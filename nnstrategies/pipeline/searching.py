@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.trial_records import candidate_of, record_search, tell
-from nnstrategies.samples import Samples
 from nnstrategies.search import (
     Choice,
     ChoiceTimeline,
@@ -27,9 +25,10 @@ from nnstrategies.search import (
     search_rows,
     with_values,
 )
-from nnstrategies.training import ProgressBar, Recipe, Version
-from nnstrategies.training.progress import Progress
-from nnstrategies.training.walkforward import needs_gpu, on_device, run_jobs
+from nnstrategies.search.space import unwrapped
+from nnstrategies.training import ProgressBar
+from nnstrategies.training.jobs import run_jobs
+from nnstrategies.training.walkforward import RecipeAt, needs_gpu
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +50,13 @@ def search_first(run: Run) -> list[str]:
     return [*table.splitlines(), "", _told(choice)]
 
 
-def recipe_of(run: Run, name: str, recipe: Recipe) -> Recipe:
-    """``recipe``, or where ``name`` is searched one that is fitted with the settings chosen by each date."""
+def recipe_at(run: Run, name: str) -> RecipeAt:
+    """Recipe ``name`` as a function of the refit's row; where it is searched, with the settings chosen by then."""
+    recipe = run.recipe_of(name)
     if run.config.search is None or run.config.search.recipe != name:
-        return recipe
+        return lambda asof: recipe
     choices = ChoiceTimeline(Choice.from_json(tree) for tree in run.folder.read_json("search.json"))
-    return SearchedRecipe(name, recipe.seeded, getattr(recipe, "device", "cpu"), choices.recipe_at(recipe))
+    return choices.recipe_at(recipe)
 
 
 def write_outcome(run: Run) -> None:
@@ -100,27 +100,6 @@ def trial_table(choice: Choice, sign: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@dataclass
-class SearchedRecipe:
-    """A recipe whose settings are those chosen by the date of each fit."""
-
-    name: str
-    seeded: bool
-    device: str
-    recipe_at: Callable[[int], Recipe]
-
-    def fit(
-        self,
-        samples: Samples,
-        asof: int,
-        seed: int,
-        incumbent: Version | None = None,
-        progress: Progress | None = None,
-    ) -> Version:
-        """See Recipe."""
-        return self.recipe_at(asof).fit(samples, asof, seed, incumbent, progress)
-
-
 def _settings(run: Run) -> SearchSettings:
     if run.config.search is None:
         raise ConfigError(f"config {run.config.name}: has no section search; add one, see docs/search.md")
@@ -128,7 +107,7 @@ def _settings(run: Run) -> SearchSettings:
 
 
 def _search(run: Run, settings: SearchSettings, rows: Sequence[int]) -> ChoiceTimeline:
-    recipe = on_device(run.config.recipes[settings.recipe], run.config.device)
+    recipe = run.recipe_of(settings.recipe)
     samples = run.samples_of(settings.recipe)
     folder = run.folder.path / "search"
 
@@ -139,14 +118,14 @@ def _search(run: Run, settings: SearchSettings, rows: Sequence[int]) -> ChoiceTi
 
         def keep(trial: Trial) -> None:
             if trial.folds and trial.repeats is None:
-                candidate = candidate_of(recipe_tree(with_values(recipe, trial.params)))
+                candidate = candidate_of(recipe_tree(unwrapped(with_values(recipe, trial.params))))
                 new.append(record_search(run, trial, candidate, known, data))
 
         journal = folder / f"{run.panel.sessions[rows[number]]}.journal"
         return search_as_of(samples, rows[number], recipe, settings, journal, keep, progress), new
 
     with run.stage(f"search {settings.recipe}"), ProgressBar(console) as bar:
-        done = run_jobs(job, len(rows), 1 if needs_gpu(recipe) else run.config.workers, bar)
+        done = run_jobs(job, len(rows), 1 if needs_gpu(recipe) else run.workers, bar)
     choices = ChoiceTimeline(choice for choice, _ in done)
     for choice in choices.choices:
         run.folder.write_frame(f"search/{choice.asof}", trial_table(choice, settings.sign))

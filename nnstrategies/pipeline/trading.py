@@ -20,7 +20,7 @@ from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.trial_records import record_run
 from nnstrategies.scores import Scores
 from nnstrategies.strategies import RebalanceStrategy
-from nnstrategies.training.walkforward import run_jobs
+from nnstrategies.training.jobs import run_jobs
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
             result = _backtest(run, chosen if name == headline else RebalanceStrategy, scores[name])
             return result.returns, result.frames() if name == headline else {}
 
-        results = dict(zip(names, run_jobs(job, len(names), run.config.workers), strict=True))
+        results = dict(zip(names, run_jobs(job, len(names), run.workers), strict=True))
         done = {name: returns for name, (returns, _) in results.items()}
         done["equal_weight"] = equal_weight_returns(run.panel, first, last)
         done["benchmark"] = _benchmark(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,21 @@ from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
-from nnstrategies.pipeline.searching import recipe_of, search, write_outcome
+from nnstrategies.pipeline.searching import recipe_at, search, write_outcome
 from nnstrategies.predictors import score
-from nnstrategies.splits import refit_rows
-from nnstrategies.training import MomentumRecipe, NetworkRecipe, ProgressBar, Recipe, Tick, Timeline, save_version
-from nnstrategies.training.walkforward import chain, needs_gpu, on_device, run_jobs
+from nnstrategies.samples import Samples
+from nnstrategies.training import (
+    Entry,
+    FitStore,
+    MomentumRecipe,
+    Progress,
+    ProgressBar,
+    RefitPlan,
+    Tick,
+    Timeline,
+)
+from nnstrategies.training.jobs import run_jobs
+from nnstrategies.training.walkforward import RecipeAt, chain, needs_gpu
 from nnstrategies.typing import AnyArray, Float32Array
 
 log = logging.getLogger(__name__)
@@ -77,45 +87,75 @@ def _check_inputs(run: Run) -> None:
 
 
 def _train_recipe(run: Run, name: str) -> None:
-    config, (first, last) = run.config, run.test_rows
-    bare = on_device(config.recipes[name], config.device)
-    plain = replace(bare, checkpoints=None) if isinstance(bare, NetworkRecipe) else bare
-    recipe = recipe_of(run, name, _placed(run, bare))
+    """Every chain of every seed, and every refit of the null, as a job of its own; finished ones are not repeated."""
+    config, (first, last), plan = run.config, run.test_rows, run.plan
+    recipe = run.recipe_of(name)
+    settled = recipe_at(run, name)
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
     samples, calendar = run.samples_of(name), run.panel.calendar
-    refits = refit_rows(calendar, first, last, config.walk_forward.refit)
     judged = range(first, last + 1, config.evidence.every_days)  # rows on which information coefficients are measured
-    warm = config.walk_forward.warm
-    null = 0 if isinstance(bare, MomentumRecipe) else config.evidence.refits  # a fixed rule sees no label to shuffle
+    null = 0 if isinstance(config.recipes[name], MomentumRecipe) else config.evidence.refits  # it sees no label
+    store = FitStore(run.folder.path, config.device)
+    chains = [(seed, rows) for seed in seeds for rows in plan.chains(calendar)]
 
-    def job(number: int, progress: Any) -> Fitted | float:
-        if number < len(seeds):
-            timeline = chain(samples, calendar, recipe, seeds[number], refits, warm, progress)
-            return Fitted(timeline, score(samples, timeline, range(first, last + 1)).column()[first : last + 1])
-        seed = NULL_SEED + number - len(seeds)
-        value = null_rank_ic(samples, calendar, recipe_of(run, name, plain), refits, judged, seed, warm)
-        if progress:
-            progress(_null_tick(run, name, number - len(seeds), null))
-        return value
+    def fit(number: int, progress: Progress | None) -> tuple[list[Entry], Float32Array]:
+        seed, rows = chains[number]
+        entries = chain(samples, calendar, settled, seed, plan, rows, progress, store)
+        served = range(rows[0] + 1, _next_refit(plan, rows[-1], last) + 1)
+        scores = score(samples, Timeline(entries), served).column()[served.start : served.stop]
+        return entries, scores
+
+    def job(number: int, progress: Progress | None) -> Any:
+        if number < len(chains):
+            return fit(number, progress)
+        return _null(run, name, samples, settled, judged, number - len(chains), null, progress)
 
     with ProgressBar(console) as bar:
-        done = run_jobs(job, len(seeds) + null, 1 if needs_gpu(recipe) else config.workers, bar)
-    fitted = dict(zip(seeds, done[: len(seeds)], strict=True))
-    _write_part(run, name, fitted, done[len(seeds) :], judged)
+        done = run_jobs(job, len(chains) + null, 1 if needs_gpu(recipe) else run.workers, bar)
+    fitted = {
+        seed: _fitted([one for (own, _), one in zip(chains, done, strict=False) if own == seed]) for seed in seeds
+    }
+    _write_part(run, name, fitted, done[len(chains) :], judged)
+
+
+def _next_refit(plan: RefitPlan, row: int, last: int) -> int:
+    """The last row on which the version fitted as of ``row`` makes the scores."""
+    return next((later for later in plan.rows if later > row), last)
+
+
+def _fitted(parts: list[tuple[list[Entry], Float32Array]]) -> Fitted:
+    """One seed's chains, in order."""
+    entries = [entry for some, _ in parts for entry in some]
+    return Fitted(Timeline(entries), np.concatenate([scores for _, scores in parts]))
+
+
+def _null(
+    run: Run,
+    name: str,
+    samples: Samples,
+    recipe: RecipeAt,
+    judged: Sequence[int],
+    number: int,
+    count: int,
+    progress: Progress | None,
+) -> float:
+    """One refit on shuffled labels; its value is kept, so that a killed run does not fit it again."""
+    kept = f"fits/{name}/null-{number}.json"
+    if not run.folder.has(kept):
+        value = null_rank_ic(samples, run.panel.calendar, recipe, run.plan, judged, NULL_SEED + number)
+        (run.folder.path / kept).parent.mkdir(parents=True, exist_ok=True)
+        run.folder.write_json(kept, value if np.isfinite(value) else None)
+    if progress:
+        progress(_null_tick(run, name, number, count))
+    value = run.folder.read_json(kept)
+    return float("nan") if value is None else float(value)
 
 
 def _null_tick(run: Run, name: str, number: int, count: int) -> Tick:
-    """One more refit of the null is done; they end nearly in order."""
+    """One more refit of the null is done."""
     last = run.panel.sessions[run.test_rows[1]].item()
-    note = f"refits on shuffled labels {number + 1}/{count}"
+    note = f"refits on shuffled labels, of {count}"
     return Tick(f"{name} null", 0, last, 0, 0, 1.0, 0.0, None, 0.0, number, count, note)
-
-
-def _placed(run: Run, recipe: Recipe) -> Recipe:
-    """Networks keep the state of an unfinished fit in the run folder, so that an interrupted run goes on inside it."""
-    if not isinstance(recipe, NetworkRecipe):
-        return recipe
-    return replace(recipe, checkpoints=str(run.folder.path / "checkpoints" / recipe.name))
 
 
 def _write_part(run: Run, name: str, fitted: dict[int, Fitted], null: list[float], judged: Sequence[int]) -> None:
@@ -125,7 +165,6 @@ def _write_part(run: Run, name: str, fitted: dict[int, Fitted], null: list[float
     losses, timeline = [], []
     for seed, one in fitted.items():
         for entry in one.timeline.entries:
-            save_version(entry.version, folder.path / "versions", entry.effective_from)
             losses += [
                 (name, seed, str(entry.trained_through), epoch, loss, valid)
                 for epoch, loss, valid in entry.version.manifest["history"]

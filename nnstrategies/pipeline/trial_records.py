@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 LONG_SHORT = "the top fifth by score less the mean of all, before costs"
 NET = "the strategy, after costs"
-_RUN_KEYS = ("window", "label", "walk_forward", "seeds", "strategy", "market", "costs", "slippage", "account")
+_RUN_KEYS = ("window", "label", "groups", "walk_forward", "seeds", "strategy", "market", "costs", "slippage", "account")
 
 
 def ledger_of(run: Run) -> TrialLedger:
@@ -48,6 +48,7 @@ def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Sa
         "features": samples.features.set_hash,
         "label": {"kind": samples.labels.kind, "horizon_days": samples.labels.horizon_days},
         "window": samples.window,
+        "groups": run.config.groups,
         "seeds": [search.seed],
         "folds": [[fold.fitted, fold.first, fold.last] for fold in trial.folds],
         "code": __version__,

@@ -26,7 +26,7 @@ from nnstrategies.search.space import Params, Space, with_values
 from nnstrategies.search.trial import FoldResult, Trial
 from nnstrategies.splits import refit_rows
 from nnstrategies.training.progress import Progress, Tick
-from nnstrategies.training.recipe import Recipe, date_of
+from nnstrategies.training.recipe import Recipe, date_of, with_setting
 
 LEAST_FINISHED = 5  # trials before a median means something
 LEAST_FOLDS = 2  # one fold alone says too little
@@ -36,8 +36,6 @@ OnTrial = Callable[[Trial], None]
 
 def search_rows(calendar: Calendar, first: int, last: int, settings: SearchSettings) -> list[int]:
     """Rows as of which a test over rows first..last searches: the session before it, then as often as ``every``."""
-    if settings.every == "once":
-        return refit_rows(calendar, first, last, "year")[:1]
     return refit_rows(calendar, first, last, settings.every)
 
 
@@ -57,8 +55,7 @@ def search_as_of(
     Ties go to the earlier trial. Raises FitError when no candidate could be fitted, naming the first reason.
     """
     known = samples.upto(asof)
-    if getattr(recipe, "checkpoints", None):  # one candidate's would be refused by the next
-        recipe = dataclasses.replace(recipe, checkpoints=None)  # type: ignore[type-var]
+    recipe = with_setting(recipe, "checkpoints", None)  # one candidate's would be refused by the next
     folds = cv_folds(asof, settings.folds, settings.valid_days, settings.embargo_days)
     space = Space.of(recipe, settings.space)
     book = Journal(journal, _name(known, recipe, settings, folds), space, settings) if journal else None

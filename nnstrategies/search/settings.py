@@ -9,12 +9,11 @@ from typing import Any, Literal
 
 from nnstrategies.errors import ConfigError
 from nnstrategies.search.space import Space
-from nnstrategies.splits import Every
+from nnstrategies.splits import Every, Period
 from nnstrategies.training.recipe import Recipe
 
 Method = Literal["grid", "gp"]
 Objective = Literal["rank_ic", "accuracy", "loss"]
-SearchEvery = Literal["once", "year", "quarter", "month"]
 
 _OFTENER: tuple[str, ...] = ("once", "year", "quarter", "month")
 
@@ -39,7 +38,7 @@ class SearchSettings:
     folds: int = 5
     valid_days: int = 63
     embargo_days: int = 0
-    every: SearchEvery = "year"
+    every: Period = "year"
     objective: Objective = "rank_ic"
     prune: bool = True
     seed: int = 1
@@ -57,7 +56,7 @@ class SearchSettings:
         return -1 if self.objective == "loss" else 1
 
 
-def check_search(settings: SearchSettings, recipes: Mapping[str, Recipe], label: str, refit: Every, warm: bool) -> None:
+def check_search(settings: SearchSettings, recipes: Mapping[str, Recipe], label: str, refit: Every) -> None:
     """ConfigError where a search does not fit the rest of its config; the message begins with ``search``."""
     if settings.recipe not in recipes:
         near = difflib.get_close_matches(settings.recipe, list(recipes), n=1)
@@ -65,14 +64,10 @@ def check_search(settings: SearchSettings, recipes: Mapping[str, Recipe], label:
         raise ConfigError(f"search: recipe: {settings.recipe!r} is no recipe; {mend}")
     if settings.objective == "accuracy" and label == "return":
         raise ConfigError("search: objective: accuracy needs a label of classes, got kind return; take rank_ic or loss")
-    if _OFTENER.index(settings.every) > _OFTENER.index(refit):
+    if isinstance(refit, str) and _OFTENER.index(settings.every) > _OFTENER.index(refit):
         raise ConfigError(
             f"search: every: a search each {settings.every} is used by no refit more often than walk_forward.refit "
             f"{refit}; search no oftener than models are refitted"
-        )
-    if warm:
-        raise ConfigError(
-            "search: walk_forward.warm starts from the weights in force, which may not fit other settings; leave it out"
         )
     space = Space.of(recipes[settings.recipe], settings.space)
     if settings.method == "grid" and space.size() > settings.trials:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.errors import ConfigError
 from nnstrategies.models import MODELS, model_settings
+from nnstrategies.training.grouped import GroupedRecipe
 from nnstrategies.training.recipe import Recipe
 
 Value = None | bool | int | float | str
@@ -55,6 +56,7 @@ class Space:
     @classmethod
     def of(cls, recipe: Recipe, tree: Mapping[str, Any]) -> Space:
         """Check plain values against the recipe's fields; ConfigError names the key, and the nearest known one."""
+        recipe = unwrapped(recipe)
         models = _models(recipe, tree)
         return cls({key: _parameter(f"search: space.{key}", _hint(recipe, key, models), tree[key]) for key in tree})
 
@@ -77,8 +79,13 @@ class Space:
 
 def with_values(recipe: Recipe, params: Params) -> Recipe:
     """The recipe with other values; those of one section are set together. ConfigError where they do not agree."""
-    changed: Recipe = _replaced(recipe, [(key.split("."), value) for key, value in params.items()])
-    return changed
+    changed: Recipe = _replaced(unwrapped(recipe), [(key.split("."), value) for key, value in params.items()])
+    return dataclasses.replace(recipe, recipe=changed) if isinstance(recipe, GroupedRecipe) else changed
+
+
+def unwrapped(recipe: Recipe) -> Recipe:
+    """The recipe that is fitted to each group, for one that fits groups."""
+    return recipe.recipe if isinstance(recipe, GroupedRecipe) else recipe
 
 
 def _replaced(old: Any, changes: Sequence[tuple[list[str], Value]]) -> Any:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from nnstrategies.training.baselines import GradientBoostingRecipe, MomentumRecipe, RidgeRecipe
 from nnstrategies.training.classical import LogisticRecipe, PersistenceRecipe, RandomForestRecipe, SVMRecipe
 from nnstrategies.training.factor_screen import FactorScreenRecipe
+from nnstrategies.training.grouped import GroupedRecipe
 from nnstrategies.training.network import NetworkRecipe
+from nnstrategies.training.plan import RefitPlan
 from nnstrategies.training.progress import Progress, ProgressBar, Tick
-from nnstrategies.training.recipe import Recipe
+from nnstrategies.training.recipe import Incumbent, Recipe
 from nnstrategies.training.registry import load_version, save_version
+from nnstrategies.training.store import FitStore
 from nnstrategies.training.timeline import Entry, Timeline
 from nnstrategies.training.version import Version
-from nnstrategies.training.walkforward import walk_forward
+from nnstrategies.training.walkforward import update, walk_forward
 
 RECIPES = {
     "network": NetworkRecipe,
@@ -29,7 +32,10 @@ __all__ = [
     "RECIPES",
     "Entry",
     "FactorScreenRecipe",
+    "FitStore",
     "GradientBoostingRecipe",
+    "GroupedRecipe",
+    "Incumbent",
     "LogisticRecipe",
     "MomentumRecipe",
     "NetworkRecipe",
@@ -38,6 +44,7 @@ __all__ = [
     "ProgressBar",
     "RandomForestRecipe",
     "Recipe",
+    "RefitPlan",
     "RidgeRecipe",
     "SVMRecipe",
     "Tick",
@@ -45,5 +52,6 @@ __all__ = [
     "Version",
     "load_version",
     "save_version",
+    "update",
     "walk_forward",
 ]

@@ -12,9 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from nnstrategies.errors import FitError
 from nnstrategies.samples import Samples
-from nnstrategies.splits import trailing_split
 from nnstrategies.training.progress import Progress
-from nnstrategies.training.recipe import RowPair, check_rows, describe
+from nnstrategies.training.recipe import Incumbent, RowPair, describe, training_rows
 from nnstrategies.training.scaler import Scaler
 from nnstrategies.training.targets import Target, within_date
 from nnstrategies.training.trees import export_trees
@@ -33,6 +32,7 @@ class RidgeRecipe:
     penalty: float = 0.01
     target: Target = "rank"
     train_days: int | None = None
+    embargo_days: int = 0
     stride_days: int = 1
     seeded: ClassVar[bool] = False
 
@@ -41,11 +41,12 @@ class RidgeRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """Closed form, so neither seed nor incumbent matters; see Recipe."""
-        known, rows = _rows(self.name, samples, asof, self.train_days, self.stride_days)
+        known = samples.upto(asof)
+        rows = training_rows(self, known)
         scaler, x, y = _tables(known, rows, self.target)
         x64 = x.astype(np.float64)
         gram = x64.T @ x64 / len(x64) + self.penalty * np.eye(x.shape[1])  # [F, F]
@@ -71,6 +72,7 @@ class GradientBoostingRecipe:
     l2: float = 1.0
     target: Target = "rank"
     train_days: int | None = None
+    embargo_days: int = 0
     stride_days: int = 1
     seeded: ClassVar[bool] = True
 
@@ -79,11 +81,12 @@ class GradientBoostingRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """Fit anew each time, whatever the incumbent; see Recipe."""
-        known, rows = _rows(self.name, samples, asof, self.train_days, self.stride_days)
+        known = samples.upto(asof)
+        rows = training_rows(self, known)
         scaler, x, y = _tables(known, rows, self.target)
         model = HistGradientBoostingRegressor(
             max_iter=self.iterations,
@@ -119,7 +122,7 @@ class MomentumRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """Raises FitError when the samples have no such feature; see Recipe."""
@@ -135,14 +138,6 @@ class MomentumRecipe:
             "units": [self.feature],
         }
         return Version(manifest, {}, None)
-
-
-def _rows(name: str, samples: Samples, asof: int, train_days: int | None, stride_days: int) -> tuple[Samples, RowPair]:
-    known = samples.upto(asof)
-    split = trailing_split(known.T, asof, train_days, valid_days=0)
-    rows = known.rows(*split.train, stride=stride_days)
-    check_rows(name, known, rows)
-    return known, rows
 
 
 def _tables(known: Samples, rows: RowPair, target: Target) -> tuple[Scaler, Float32Array, Float32Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,29 +14,50 @@ from nnstrategies.typing import AnyArray, Float32Array, IntArray
 
 
 class Windows:
-    """Scaled features of a span of sessions, [N, S, F] on the device, from which batches [B, L, F] are gathered."""
+    """Features of a span of sessions, from which scaled batches [B, L, F] are gathered on the device.
+
+    On the CPU nothing is copied: rows are read from the features themselves, which processes share, and a batch is
+    scaled when it is gathered. On a GPU the span is scaled once and lies there. Both give the same bytes.
+    """
 
     def __init__(
         self, values: Float32Array, first: int, last: int, window: int, scaler: Scaler, device: torch.device
     ) -> None:
         """Take features [N, T, F]; windows may end on rows first..last."""
-        self._begin = first - window + 1
-        table = scaler(values[:, max(self._begin, 0) : last + 1])
-        self._begin = max(self._begin, 0)
-        self.sessions = table.shape[1]
+        begin = max(first - window + 1, 0)
+        span = values[:, begin : last + 1]
+        self._begin = begin
+        self._scaler = scaler if device.type == "cpu" else None
+        self._flat, self._apart = _as_rows(span if self._scaler else scaler(span))
+        self._flat = self._flat.to(device)
         self.window = window
-        self._flat = torch.from_numpy(table).to(device).view(-1, table.shape[2])  # [N, S, F] -> [N * S, F]
         self._steps = torch.arange(window, device=device)
 
-    def starts(self, t: IntArray, n: IntArray) -> Tensor:
-        """[M] where in the table the windows that end at (t, n) begin."""
-        start = n * self.sessions + (t - self._begin) - self.window + 1
+    def starts(self, t: IntArray, n: IntArray, apart: int | None = None) -> Tensor:
+        """[M] the rows at which the windows that end at (t, n) begin; apart: in a table [N, apart] of the same span."""
+        start = n * (self._apart if apart is None else apart) + (t - self._begin) - self.window + 1
         return torch.from_numpy(np.ascontiguousarray(start)).to(self._flat.device)
 
     def gather(self, starts: Tensor) -> Tensor:
-        """Windows [B, L, F] beginning at ``starts`` [B]."""
+        """Scaled windows [B, L, F] beginning at ``starts`` [B]."""
         index = starts[:, None] + self._steps  # [B, L]
-        return self._flat.index_select(0, index.view(-1)).view(len(starts), self.window, -1)
+        found = self._flat.index_select(0, index.view(-1)).view(len(starts), self.window, -1)
+        return found if self._scaler is None else torch.from_numpy(self._scaler(found.numpy()))
+
+
+def _as_rows(span: Float32Array) -> tuple[Tensor, int]:
+    """[N, S, F] as rows of F, a symbol every so many rows; a view where rows are whole, which features' are."""
+    symbols, sessions, count = span.shape
+    size = span.itemsize
+    if span.strides[1:] != (count * size, size) or span.strides[0] % (count * size):
+        span = np.ascontiguousarray(span)
+    apart = span.strides[0] // (count * size) if symbols > 1 else sessions  # rows from one symbol to the next
+    rows = np.lib.stride_tricks.as_strided(
+        span, ((symbols - 1) * apart + sessions, count), (count * size, size), writeable=False
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has no read-only tensors; this one is only gathered from
+        return torch.from_numpy(rows), apart
 
 
 class Examples:

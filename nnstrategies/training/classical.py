@@ -19,10 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from nnstrategies.errors import ConfigError, FitError
 from nnstrategies.samples import Samples
-from nnstrategies.splits import trailing_split
 from nnstrategies.training.apply import outputs_of
 from nnstrategies.training.progress import Progress
-from nnstrategies.training.recipe import RowPair, check_rows, date_of, describe
+from nnstrategies.training.recipe import Incumbent, RowPair, Trailing, date_of, describe, training_rows
 from nnstrategies.training.scaler import Scaler
 from nnstrategies.training.targets import within_date
 from nnstrategies.training.version import Version
@@ -54,6 +53,7 @@ class RandomForestRecipe:
     min_leaf: int = 100
     rows_per_tree: int = 50_000
     train_days: int | None = None
+    embargo_days: int = 0
     stride_days: int = 1
     seeded: ClassVar[bool] = True
 
@@ -65,11 +65,11 @@ class RandomForestRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """Fit anew each time, whatever the incumbent; see Recipe."""
-        table = _table(self.name, samples, asof, self.train_days, self.stride_days)
+        table = _table(self, samples.upto(asof))
         model = RandomForestClassifier(
             n_estimators=self.trees,
             max_depth=self.depth,
@@ -91,6 +91,7 @@ class LogisticRecipe:
     penalty: float = 0.01
     iterations: int = 200
     train_days: int | None = None
+    embargo_days: int = 0
     stride_days: int = 1
     seeded: ClassVar[bool] = False
 
@@ -103,11 +104,11 @@ class LogisticRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """A convex problem solved from 0, so neither seed nor incumbent matters; see Recipe."""
-        table = _table(self.name, samples, asof, self.train_days, self.stride_days)
+        table = _table(self, samples.upto(asof))
         model = LogisticRegression(C=1 / (self.penalty * len(table.x)), max_iter=self.iterations)
         with threadpool_limits(1):
             model.fit(table.x.astype(np.float64), table.y)
@@ -132,6 +133,7 @@ class SVMRecipe:
     most_rows: int = 100_000
     iterations: int = 1000
     train_days: int | None = None
+    embargo_days: int = 0
     stride_days: int = 1
     seeded: ClassVar[bool] = True
 
@@ -144,11 +146,11 @@ class SVMRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """Landmarks drawn by ``seed`` from the training rows; anew each time, whatever the incumbent; see Recipe."""
-        table = _table(self.name, samples, asof, self.train_days, self.stride_days)
+        table = _table(self, samples.upto(asof))
         every = 1 + (len(table.x) - 1) // self.most_rows
         x, y = table.x[::every].astype(np.float64), table.y[::every]
         gamma = self.gamma or 1 / x.shape[1]
@@ -179,7 +181,7 @@ class PersistenceRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """A linear forecast with all coefficients 0; see Recipe."""
@@ -196,11 +198,8 @@ class PersistenceRecipe:
         return Version(manifest, {"coefficients": np.zeros(count), "intercept": np.zeros(1)}, unscaled)
 
 
-def _table(name: str, samples: Samples, asof: int, train_days: int | None, stride_days: int) -> Table:
-    known = samples.upto(asof)
-    rows = known.rows(*trailing_split(known.T, asof, train_days, valid_days=0).train, stride=stride_days)
-    check_rows(name, known, rows)
-    t, n = rows
+def _table(recipe: Trailing, known: Samples) -> Table:
+    t, n = rows = training_rows(recipe, known)
     x = known.features.values[n, t]
     scaler = Scaler.fit(x)
     if known.labels.n_classes:
@@ -208,8 +207,8 @@ def _table(name: str, samples: Samples, asof: int, train_days: int | None, strid
     y = (within_date(known.labels.returns[t, n], t, "rank") > 0).astype(np.int64)
     if len(np.unique(y)) < 2:
         raise FitError(
-            f"{name}: fit as of {date_of(known, asof)}: no return of {len(t)} training rows lies above its date's "
-            f"median; expected different returns on a date; train on more symbols or give class labels"
+            f"{recipe.name}: fit as of {date_of(known, known.T - 1)}: no return of {len(t)} training rows lies above "
+            f"its date's median; expected different returns on a date; train on more symbols or give class labels"
         )
     return Table(known, rows, scaler, scaler(x), y, 2)
 

@@ -16,9 +16,8 @@ from nnstrategies.factors.horizons import FactorSamples
 from nnstrategies.factors.orthogonal import mean_correlation
 from nnstrategies.factors.screen import Screen, screen
 from nnstrategies.samples import Samples
-from nnstrategies.splits import trailing_split
 from nnstrategies.training.progress import Progress
-from nnstrategies.training.recipe import check_rows, describe
+from nnstrategies.training.recipe import Incumbent, describe, training_rows
 from nnstrategies.training.version import Version
 from nnstrategies.typing import FloatArray, IntArray
 
@@ -45,6 +44,7 @@ class FactorScreenRecipe:
     outliers: Outliers = "mad"
     orthogonal_above: float = 0.5
     train_days: int | None = None
+    embargo_days: int = 0
     stride_days: int = 1
     seeded: ClassVar[bool] = False
 
@@ -64,14 +64,12 @@ class FactorScreenRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """Neither seed nor incumbent matters; FitError where no factor is left; see Recipe."""
         known = samples.upto(asof)
-        split = trailing_split(known.T, asof, self.train_days, valid_days=0)
-        rows = known.rows(*split.train, stride=self.stride_days)
-        check_rows(self.name, known, rows)
+        rows = training_rows(self, known)
         dates = np.unique(rows[0])
         horizons = (isinstance(known, FactorSamples) and known.horizons) or (known.labels,)
         ics = factor_ics(known.features, horizons, known.mask, dates, self.correlation)

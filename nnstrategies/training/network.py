@@ -26,15 +26,12 @@ from nnstrategies.training.device import reproducible, resolve_device
 from nnstrategies.training.loop import Loop, LoopSettings, LoopState
 from nnstrategies.training.losses import LossSettings, objective
 from nnstrategies.training.progress import Progress, Tick
-from nnstrategies.training.recipe import RowPair, check_rows, date_of, describe
+from nnstrategies.training.recipe import Incumbent, RowPair, check_rows, date_of, describe
 from nnstrategies.training.scaler import Scaler
 from nnstrategies.training.schedules import Optimiser, Schedule
 from nnstrategies.training.sequences import SequenceExamples, target_table
 from nnstrategies.training.targets import NetworkTarget, targets_of
 from nnstrategies.training.version import Version
-
-# Settings that a manifest names only where they are not the default: versions from before they existed keep their ids.
-_OPTIONAL = ("init", "loss", "augment", "schedule", "optimiser")
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,10 @@ class NetworkRecipe:
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
-        """Train; with an ``incumbent`` start from its weights, and return it where its validation loss is lower.
+        """Train; from the incumbent's weights, and gated by its validation loss, where the incumbent says so.
 
         The scaler is fitted anew on the training rows. See Recipe.
         """
@@ -123,16 +120,17 @@ class NetworkRecipe:
             network = build_model(self.model, len(known.features.names), manifest["n_head"], self.settings).to(device)
             if self.init == "normal":
                 normal(network)
-            if incumbent is not None:
-                _load(network, incumbent, manifest)
+            if incumbent is not None and incumbent.warm:
+                _load(network, incumbent.version, manifest)
             scaler = Scaler.fit(known.features.values[train[1], train[0]])
             loop, state = self._train(network, known, train, valid, scaler, manifest, seed, progress)
             best = self._version(manifest, network, scaler, state)
-            if incumbent is None or not len(valid[0]):
+            if incumbent is None or not incumbent.gate or not len(valid[0]):
                 return best
-            judged = self._examples(known, valid, incumbent.scaler or scaler, device)
-            _load(network, incumbent, manifest)
-            return best if state.best_loss <= loop.loss(judged) else incumbent
+            version = incumbent.version
+            _load(network, version, manifest)
+            judged = self._examples(known, valid, version.scaler or scaler, device)
+            return best if state.best_loss <= loop.loss(judged) else version
 
     def _split(self, known: Samples) -> Split:
         return trailing_split(known.T, known.T - 1, self.train_days, self.valid_days, self.embargo_days)
@@ -203,11 +201,8 @@ class NetworkRecipe:
         state = loop.run(examples, self._examples(known, valid, scaler, device))
         return loop, state
 
-    def _manifest(self, known: Samples, train: RowPair, seed: int, incumbent: Version | None) -> dict[str, Any]:
-        usual = NetworkRecipe()
-        unchanged = (key for key in _OPTIONAL if getattr(self, key) == getattr(usual, key))
-        left_out = {"device", "checkpoints", *unchanged}
-        config = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
+    def _manifest(self, known: Samples, train: RowPair, seed: int, incumbent: Incumbent | None) -> dict[str, Any]:
+        config = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("device", "checkpoints")}
         outputs, units = outputs_of(known.labels.n_classes)
         if not known.labels.n_classes and self.target == "percent":
             units = ("return in per cent",)
@@ -220,7 +215,7 @@ class NetworkRecipe:
             "window": known.window,
             "outputs": list(outputs),
             "units": list(units),
-            "warm_from": incumbent.id if incumbent else None,
+            "warm_from": incumbent.version.id if incumbent and incumbent.warm else None,
         }
 
     def _version(self, manifest: Mapping[str, Any], network: nn.Module, scaler: Scaler, state: LoopState) -> Version:

@@ -54,6 +54,7 @@ class ProgressBar:
             console=console,
         )
         self._tasks: dict[tuple[str, int], TaskID] = {}
+        self._done: dict[tuple[str, int], dict[int, float]] = {}  # of each fit, since they may end in any order
 
     def __enter__(self) -> ProgressBar:
         self._bars.start()
@@ -68,11 +69,11 @@ class ProgressBar:
         key = (tick.recipe, tick.seed)
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(
-                tick.recipe if tick.note else tick.recipe if tick.note else f"{tick.recipe} seed {tick.seed}",
-                total=1.0,
-                loss="",
+                tick.recipe if tick.note else f"{tick.recipe} seed {tick.seed}", total=1.0, loss=""
             )
+        done = self._done.setdefault(key, {})
+        done[tick.fit] = tick.done
         loss = tick.note or f"{tick.asof} epoch {tick.epoch}/{tick.epochs} loss {tick.loss:.4f}"
         if tick.valid is not None and not tick.note:
             loss += f" valid {tick.valid:.4f}"
-        self._bars.update(self._tasks[key], completed=(tick.fit + tick.done) / tick.fits, loss=loss)
+        self._bars.update(self._tasks[key], completed=sum(done.values()) / tick.fits, loss=loss)

@@ -2,43 +2,94 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from nnstrategies import __version__
 from nnstrategies.errors import FitError
 from nnstrategies.samples import Samples
+from nnstrategies.splits import trailing_split
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.version import Version
 from nnstrategies.typing import IntArray
 
-__all__ = ["Progress", "Recipe", "Version", "check_rows", "describe", "fingerprint"]
-
 RowPair = tuple[IntArray, IntArray]
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The version in force at a refit. warm: start from its weights.
+
+    gate: return it where the candidate is worse on the purged validation rows.
+    """
+
+    version: Version
+    warm: bool = True
+    gate: bool = True
 
 
 class Recipe(Protocol):
     """A frozen dataclass of settings with one method. ``seeded`` says whether another seed gives another version."""
 
-    name: str
-    seeded: bool
+    @property
+    def name(self) -> str: ...
+    @property
+    def seeded(self) -> bool: ...
 
     def fit(
         self,
         samples: Samples,
         asof: int,
         seed: int,
-        incumbent: Version | None = None,
+        incumbent: Incumbent | None = None,
         progress: Progress | None = None,
     ) -> Version:
         """Fit on what was known at the close of row ``asof`` (``samples.upto(asof)``); pure.
 
-        With an ``incumbent`` a recipe may start from it, and may return it unchanged: then the candidate was worse on
-        the purged validation rows. Raises FitError when the samples do not allow a fit.
+        With an ``incumbent`` a recipe that holds rows back for validation starts from it, or returns it unchanged, as
+        that says; others fit anew. Raises FitError when the samples do not allow a fit.
         """
+
+
+class Trailing(Protocol):
+    """Settings of a recipe that trains on all labels known at asof.
+
+    train_days: None is all. embargo_days: sessions left out between the last training label and asof.
+    stride_days: every how many sessions a sample is taken, counted back from the last.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def train_days(self) -> int | None: ...
+    @property
+    def embargo_days(self) -> int: ...
+    @property
+    def stride_days(self) -> int: ...
+
+
+def training_rows(recipe: Trailing, known: Samples) -> RowPair:
+    """(t, n) of what a recipe without validation rows trains on; ``known`` ends at asof. FitError when too few."""
+    split = trailing_split(known.T, known.T - 1, recipe.train_days, 0, recipe.embargo_days)
+    rows = known.rows(*split.train, stride=recipe.stride_days)
+    check_rows(recipe.name, known, rows)
+    return rows
+
+
+def with_setting(recipe: R, key: str, value: object) -> R:
+    """The recipe with one field changed, also inside one that it wraps; unchanged where there is no such field."""
+    names = {f.name for f in dataclasses.fields(recipe)}  # type: ignore[arg-type]
+    if key in names:
+        return dataclasses.replace(recipe, **{key: value})  # type: ignore[type-var]
+    if "recipe" in names:
+        return dataclasses.replace(recipe, recipe=with_setting(recipe.recipe, key, value))  # type: ignore
+    return recipe
 
 
 def date_of(samples: Samples, row: int) -> dt.date:

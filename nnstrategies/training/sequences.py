@@ -40,11 +40,12 @@ class SequenceExamples(Examples):
     def __init__(self, windows: Windows, t: IntArray, n: IntArray, table: AnyArray, steps: Sequence[int]) -> None:
         super().__init__(windows, t, n, np.zeros(len(t), dtype=table.dtype))
         self._table = torch.from_numpy(table.reshape(-1)).to(self._starts.device)  # [N, S] -> [N * S]
+        self._cells = windows.starts(t, n, table.shape[1])
         self._places = torch.tensor(list(steps), device=self._starts.device)
 
     def shuffled(self, batch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, F], y [B, K]) in a random order."""
         order = torch.randperm(len(self), generator=generator).to(self._starts.device)
         for first in range(0, len(self), batch):
-            starts = self._starts[order[first : first + batch]]
-            yield self._windows.gather(starts), self._table[starts[:, None] + self._places]
+            pick = order[first : first + batch]
+            yield self._windows.gather(self._starts[pick]), self._table[self._cells[pick][:, None] + self._places]

@@ -19,6 +19,14 @@ from nnstrategies.typing import AnyArray, BoolArray, Float32Array
 
 
 @dataclass(frozen=True)
+class Part:
+    """The version of one group of symbols inside a grouped version."""
+
+    symbols: tuple[str, ...]
+    version: Version
+
+
+@dataclass(frozen=True)
 class Version:
     """An immutable fitted model.
 
@@ -58,6 +66,18 @@ class Version:
         return self.manifest["metrics"]
 
     @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The versions of the groups; none for a model of all symbols."""
+        parts = []
+        for number, group in enumerate(self.manifest.get("groups", ())):
+            prefix = f"{number}."
+            own = {key.removeprefix(prefix): value for key, value in self.arrays.items() if key.startswith(prefix)}
+            scaler = {key.removeprefix("scaler."): own.pop(key) for key in list(own) if key.startswith("scaler.")}
+            version = Version(group["manifest"], own, Scaler.from_arrays(scaler) if scaler else None, self.device)
+            parts.append(Part(tuple(group["symbols"]), version))
+        return tuple(parts)
+
+    @cached_property
     def _apply(self) -> Apply:
         return KINDS[self.manifest["kind"]](self.manifest, self.arrays, self.device)
 
@@ -73,6 +93,11 @@ class Version:
                 f"{features.set_hash[:12]}; compute the features it was trained on or train anew"
             )
         out = np.full((len(mask_row), len(self.outputs)), np.nan, dtype=np.float32)
+        for part in self.parts:
+            own = mask_row & np.isin(features.symbols, part.symbols)
+            out[own] = part.version.predict(features, own, t)[own]
+        if self.parts:
+            return out
         rows = np.flatnonzero(mask_row)
         first = t + 1 - self.manifest["window"]
         if len(rows) and first >= 0:
@@ -81,4 +106,4 @@ class Version:
         return out
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_apply"}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_apply", "parts")}

@@ -1,149 +1,146 @@
-"""A recipe refitted through time, once for each seed."""
+"""A recipe refitted through time, once for each seed: one function per refit, mapped over the rows of a plan."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import multiprocessing
-import queue
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.queues import Queue
-from typing import Any
+from typing import Protocol
 
-import torch
 from threadpoolctl import threadpool_limits
 
 from nnstrategies.calendar import Calendar
-from nnstrategies.errors import DataError, FitError
 from nnstrategies.samples import Samples
 from nnstrategies.training.device import resolve_device
+from nnstrategies.training.jobs import run_jobs
+from nnstrategies.training.plan import RefitPlan
 from nnstrategies.training.progress import Progress, Tick
-from nnstrategies.training.recipe import Recipe
+from nnstrategies.training.recipe import Incumbent, Recipe, with_setting
 from nnstrategies.training.timeline import KEPT, PROMOTED, Entry, Timeline
-from nnstrategies.training.version import Version
 
-Job = Callable[[int, Progress | None], Any]  # number of the job -> its result
+RecipeAt = Callable[[int], Recipe]  # row of asof -> the recipe with the settings that were known by then
 
 
-def walk_forward(
+class Store(Protocol):
+    """Keeps finished refits, so that an interrupted walk-forward repeats only what was unfinished."""
+
+    def load(self, recipe: str, seed: int, asof: dt.date) -> Entry | None: ...
+
+    def save(self, recipe: str, seed: int, entry: Entry) -> None: ...
+
+    def resumable(self, recipe: Recipe, seed: int, asof: dt.date) -> Recipe:
+        """The recipe told where to keep the state of this unfinished fit."""
+
+
+def update(
     samples: Samples,
     calendar: Calendar,
     recipe: Recipe,
-    seeds: Sequence[int],
-    refits: Sequence[int],
-    workers: int = 1,
-    warm: bool = False,
+    seed: int,
+    asof: int,
+    incumbent: Incumbent | None = None,
     progress: Progress | None = None,
-    device: str | None = None,
-) -> dict[int, Timeline]:
-    """Fit ``recipe`` as of each row of ``refits``, for each seed; return a timeline per seed.
+) -> Entry:
+    """One refit on what was known at the close of row ``asof``: the entry in force from the session after.
 
-    Each version is in force from the session after its row. warm=True hands each refit the version in force: it starts
-    from there and replaces it only if it is not worse on the purged validation rows. Seeds are independent jobs: with
-    workers > 1 they run in processes, with the same results to the last bit. device overrides the recipe's own.
-    Whatever refits on a GPU runs in this process.
+    A backtest maps it over the rows of a plan beforehand; live calls it once a month. Pure.
     """
-    if list(refits) != sorted(set(refits)) or not refits:
-        raise DataError(f"walk-forward: expected rising refit rows, got {list(refits)[:5]}")
-    recipe = on_device(recipe, device)
-
-    def job(number: int, report: Progress | None) -> Timeline:
-        return chain(samples, calendar, recipe, seeds[number], refits, warm, report)
-
-    timelines = run_jobs(job, len(seeds), 1 if needs_gpu(recipe) else workers, progress)
-    return dict(zip(seeds, timelines, strict=True))
+    with threadpool_limits(1):
+        version = recipe.fit(samples, asof, seed, incumbent, progress)
+    kept = incumbent is not None and version.id == incumbent.version.id
+    return Entry(next_session(calendar, asof), version, _day(calendar, asof), KEPT if kept else PROMOTED)
 
 
 def chain(
     samples: Samples,
     calendar: Calendar,
-    recipe: Recipe,
+    recipe_at: RecipeAt,
     seed: int,
-    refits: Sequence[int],
-    warm: bool = False,
+    plan: RefitPlan,
+    rows: Sequence[int],
     progress: Progress | None = None,
-) -> Timeline:
-    """One seed's refits in order."""
-    timeline = Timeline()
-    incumbent: Version | None = None
-    with threadpool_limits(1):
-        for number, asof in enumerate(refits):
-            report = _Placed(progress, number, len(refits)) if progress else None
-            version = recipe.fit(samples, asof, seed, incumbent if warm else None, report)
-            decision = KEPT if version is incumbent else PROMOTED
-            timeline.append(Entry(next_session(calendar, asof), version, _day(calendar, asof), decision))
-            incumbent = version
-    return timeline
+    store: Store | None = None,
+) -> list[Entry]:
+    """One seed's refits as of ``rows``, which depend on each other: one of ``plan.chains``."""
+    entries: list[Entry] = []
+    before: Recipe | None = None
+    for asof in rows:
+        recipe, day = recipe_at(asof), _day(calendar, asof)
+        found = store.load(recipe.name, seed, day) if store else None
+        if found is None:
+            # Other settings give another network, which cannot start from the version in force or be held against it.
+            follows = bool(entries) and plan.follows and recipe == before
+            incumbent = Incumbent(entries[-1].version, plan.start == "warm", plan.gate) if follows else None
+            report = _Placed(progress, plan.rows.index(asof), len(plan.rows)) if progress else None
+            placed = store.resumable(recipe, seed, day) if store else recipe
+            found = update(samples, calendar, placed, seed, asof, incumbent, report)
+            if store:
+                store.save(recipe.name, seed, found)
+        entries.append(found)
+        before = recipe
+    return entries
+
+
+def walk_forward(
+    samples: Samples,
+    calendar: Calendar,
+    recipe: Recipe | RecipeAt,
+    seeds: Sequence[int],
+    plan: RefitPlan | Sequence[int],
+    workers: int = 1,
+    progress: Progress | None = None,
+    device: str | None = None,
+    store: Store | None = None,
+) -> dict[int, Timeline]:
+    """Fit ``recipe`` as of each row of ``plan``, for each seed; return a timeline per seed.
+
+    Each version is in force from the session after its row. Chains of refits that do not depend on each other are jobs
+    of their own: with workers > 1 they run in processes, with the same results to the last bit. recipe may be a
+    function of the row, for settings that a search found through time. device overrides the recipe's own. Whatever
+    refits on a GPU runs in this process.
+    """
+    plan = plan if isinstance(plan, RefitPlan) else RefitPlan(tuple(plan))
+    recipe_at = recipes_on(recipe, device)
+    jobs = [(seed, rows) for seed in seeds for rows in plan.chains(calendar)]
+
+    def job(number: int, report: Progress | None) -> list[Entry]:
+        seed, rows = jobs[number]
+        return chain(samples, calendar, recipe_at, seed, plan, rows, report, store)
+
+    alone = needs_gpu(recipe_at(plan.rows[0]))
+    done = run_jobs(job, len(jobs), 1 if alone else workers, progress)
+    return {
+        seed: Timeline(
+            entry for (owner, _), entries in zip(jobs, done, strict=True) if owner == seed for entry in entries
+        )
+        for seed in seeds
+    }
+
+
+def recipes_on(recipe: Recipe | RecipeAt, device: str | None) -> RecipeAt:
+    """The recipe of each row, on ``device`` where it has one."""
+    if callable(recipe):
+        at = recipe
+        return lambda asof: on_device(at(asof), device)
+    fixed = on_device(recipe, device)
+    return lambda asof: fixed
+
+
+def on_device(recipe: Recipe, device: str | None) -> Recipe:
+    """The recipe with another device, where it has one."""
+    return recipe if device is None else with_setting(recipe, "device", device)
+
+
+def needs_gpu(recipe: Recipe) -> bool:
+    """Whether fitting happens on a GPU, which a forked process cannot use."""
+    inner = getattr(recipe, "recipe", recipe)
+    return resolve_device(getattr(inner, "device", "cpu")).type == "cuda"
 
 
 def next_session(calendar: Calendar, row: int) -> dt.date:
     """The session after ``row``; past the calendar's end, the next day, before which nothing can trade."""
     return _day(calendar, row + 1) if row + 1 < len(calendar) else _day(calendar, row) + dt.timedelta(days=1)
-
-
-def on_device(recipe: Recipe, device: str | None) -> Recipe:
-    """The recipe with another device, where it has one."""
-    if device is None or not any(f.name == "device" for f in dataclasses.fields(recipe)):  # type: ignore[arg-type]
-        return recipe
-    return dataclasses.replace(recipe, device=device)  # type: ignore[type-var]
-
-
-def needs_gpu(recipe: Recipe) -> bool:
-    """Whether fitting happens on a GPU, which a forked process cannot use."""
-    return resolve_device(getattr(recipe, "device", "cpu")).type == "cuda"
-
-
-def run_jobs(job: Job, count: int, workers: int, progress: Progress | None = None) -> list[Any]:
-    """Results of job(0), job(1), ... in this order; in forked processes with one thread each when workers > 1.
-
-    The forked processes share this one's arrays without a copy. An error in a job is raised here.
-    """
-    if min(workers, count) <= 1:
-        return [job(number, progress) for number in range(count)]
-    context = multiprocessing.get_context("fork")
-    ticks: Queue[Tick] | None = context.Queue() if progress else None
-    pool = ProcessPoolExecutor(min(workers, count), context, _begin, (job, ticks))
-    try:
-        with _interrupt_held_back():
-            futures = [pool.submit(_run, number) for number in range(count)]
-        for tick in _while_running(futures, ticks):
-            if progress:
-                progress(tick)
-        return [future.result() for future in futures]
-    except KeyboardInterrupt:
-        for worker in multiprocessing.active_children():
-            worker.terminate()
-        raise
-    except BrokenProcessPool:
-        raise FitError(
-            f"a worker process died before its fit was done, most often because memory ran out for {workers} workers; "
-            f"run with fewer, such as --set workers=1"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _interrupt_held_back() -> Iterator[None]:
-    """Raise a Ctrl-C after the block: inside Python's own fork hooks it would be lost."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    seen: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if seen:
-        raise KeyboardInterrupt
 
 
 @dataclass
@@ -156,47 +153,6 @@ class _Placed:
 
     def __call__(self, tick: Tick) -> None:
         self.progress(dataclasses.replace(tick, fit=self.fit, fits=self.fits))
-
-
-class _Sender:
-    """Sends a worker's ticks to the parent, at most five a second."""
-
-    def __init__(self, ticks: Queue[Tick]) -> None:
-        self._ticks = ticks
-        self._last = 0.0
-
-    def __call__(self, tick: Tick) -> None:
-        now = time.monotonic()
-        if now - self._last >= 0.2 or tick.done >= 1.0:
-            self._last = now
-            self._ticks.put(tick)
-
-
-_worker: dict[str, Any] = {}  # what a forked process inherits: functions and arrays that need no pickling
-
-
-def _begin(job: Job, ticks: Queue[Tick] | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a worker ends at Ctrl-C without a word; the parent speaks
-    torch.set_num_threads(1)
-    threadpool_limits(1)
-    _worker["job"] = job
-    _worker["progress"] = _Sender(ticks) if ticks else None
-
-
-def _run(number: int) -> Any:
-    return _worker["job"](number, _worker["progress"])
-
-
-def _while_running(futures: list[Future[Any]], ticks: Queue[Tick] | None) -> Iterator[Tick]:
-    if ticks is None:
-        return
-    while not all(future.done() for future in futures):
-        if any(future.done() and future.exception() for future in futures):
-            return  # the caller raises it, without waiting for the others
-        try:
-            yield ticks.get(timeout=0.1)
-        except queue.Empty:
-            continue
 
 
 def _day(calendar: Calendar, row: int) -> dt.date:

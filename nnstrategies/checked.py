@@ -1,0 +1,93 @@
+"""Frozen settings from plain values: every key and type checked, unknown keys refused with a suggestion."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from nnstrategies.errors import ConfigError
+
+
+def choice(settings: Any, tag: str, choices: Mapping[str, type], where: str) -> Any:
+    """A section that names one of ``choices`` under ``tag``; the rest of it is that choice's settings."""
+    if isinstance(settings, dict) and tag == "kind" and "name" in settings:
+        raise ConfigError(f"{where}: name: unknown key; a recipe's name is its key under recipes")
+    if not isinstance(settings, dict) or tag not in settings:
+        raise ConfigError(f"{where}: expected a section with '{tag}', one of {', '.join(choices)}; got {settings!r}")
+    rest = {key: value for key, value in settings.items() if key != tag}
+    if settings[tag] not in choices:
+        raise ConfigError(f"{where}.{tag}: unknown {tag} {settings[tag]!r}; {suggest(str(settings[tag]), choices)}")
+    return build(choices[settings[tag]], rest, where)
+
+
+def build(cls: type, settings: Any, where: str) -> Any:
+    """A frozen settings dataclass from plain values, every key and type checked."""
+    if dataclasses.is_dataclass(settings):
+        return settings
+    if settings is None:
+        settings = {}
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{where}: expected keys and values, got {settings!r}")
+    check_keys(settings, cls, where)
+    try:
+        return TypeAdapter(cls).validate_python(settings)
+    except ValidationError as error:
+        raise ConfigError(_message(error, where)) from None
+    except ConfigError as error:  # a settings class refused its own values
+        said, section = str(error), where.rpartition(" ")[2]
+        raise ConfigError(f"{where}: {said.removeprefix(f'{section}: ')}") from None
+
+
+def _message(error: ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    location = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{where}.{location}: is needed and missing"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}.{location}: {said}; got {first.get('input')!r}" if location else f"{where}: {said}"
+
+
+def check_keys(settings: Mapping[str, Any], cls: type, where: str, nested: bool = True) -> None:
+    """ConfigError for a key that ``cls`` has no field for; nested: in its sections too."""
+    known = [f.name for f in dataclasses.fields(cls) if f.init]
+    for key, value in settings.items():
+        if key not in known:
+            raise ConfigError(f"{where}: {key}: unknown key; {suggest(str(key), known)}")
+        if nested and isinstance(value, Mapping) and (section := _section(cls, key)) is not None:
+            check_keys(value, section, f"{where}.{key}")
+
+
+def _section(cls: type, key: str) -> type | None:
+    """The dataclass behind a key such as ``stop: StopSettings | None``."""
+    hint = get_type_hints(cls)[key]
+    choices = [hint, *get_args(hint)]
+    return next((choice for choice in choices if isinstance(choice, type) and dataclasses.is_dataclass(choice)), None)
+
+
+def suggest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
+    """What to say after an unknown word: the nearest known one, or all of them."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+
+
+def override(tree: dict[str, Any], said: str) -> None:
+    """Put one ``a.b=value`` of the command line into a tree of plain values."""
+    key, equals, text = said.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {said}: expected key=value, such as costs.fee_bps=5")
+    *parents, last = key.strip().split(".")
+    node = tree
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {said}: {parent} is a value, not a section")
+        node = child
+    try:
+        node[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {said}: not a YAML value: {' '.join(str(error).split())}") from None

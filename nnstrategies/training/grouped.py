@@ -1,0 +1,104 @@
+"""One recipe, fitted to each group of symbols alone (systems S3 and S5: a model for each stock)."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nnstrategies.errors import FitError
+from nnstrategies.samples import Samples
+from nnstrategies.training.progress import Progress
+from nnstrategies.training.recipe import Incumbent, Recipe, describe, with_setting
+from nnstrategies.training.version import Version
+from nnstrategies.typing import AnyArray, IntArray
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GroupedRecipe:
+    """``recipe`` for each group of ``Samples.group`` on that group's symbols alone: scaler, weights, validation.
+
+    own: symbol -> the recipe for the group that begins with it, such as what a search chose for a stock (S5's parameter
+        library); others take ``recipe``.
+    A group that has too few samples for a fit has no scores; the manifest says why. FitError when none can be fitted.
+    """
+
+    recipe: Recipe
+    own: Mapping[str, Recipe] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
+
+    @property
+    def seeded(self) -> bool:
+        return self.recipe.seeded
+
+    def fit(
+        self,
+        samples: Samples,
+        asof: int,
+        seed: int,
+        incumbent: Incumbent | None = None,
+        progress: Progress | None = None,
+    ) -> Version:
+        """Fit the groups one after the other; a group's incumbent is its own part of the grouped version."""
+        before = {part.symbols[0]: part.version for part in incumbent.version.parts} if incumbent else {}
+        parts: list[tuple[tuple[str, ...], Version]] = []
+        refused: dict[str, str] = {}
+        for columns in groups(samples.group):
+            one = samples.only(columns)
+            symbols = one.features.symbols
+            held = before.get(symbols[0])
+            own = dataclasses.replace(incumbent, version=held) if incumbent and held else None
+            recipe = with_setting(self.own.get(symbols[0], self.recipe), "name", f"{self.name}-{symbols[0]}")
+            try:
+                parts.append((symbols, recipe.fit(one, asof, seed, own, progress)))
+            except FitError as error:
+                refused[symbols[0]] = str(error)
+                log.warning("no model for %s: %s", ", ".join(symbols), error)
+        if not parts:
+            first = next(iter(refused.values()))
+            raise FitError(f"{self.name}: none of {len(refused)} groups could be fitted; the first: {first}")
+        if incumbent and [version.id for _, version in parts] == [p.version.id for p in incumbent.version.parts]:
+            return incumbent.version
+        return self._joined(samples.upto(asof), seed, parts, refused)
+
+    def _joined(
+        self, known: Samples, seed: int, parts: list[tuple[tuple[str, ...], Version]], refused: Mapping[str, str]
+    ) -> Version:
+        first = parts[0][1]
+        nothing = np.zeros(0, dtype=np.int64)
+        manifest: dict[str, Any] = describe(known, (nothing, nothing), self.name, "grouped", seed) | {
+            "window": first.manifest["window"],
+            "outputs": list(first.outputs),
+            "units": list(first.units),
+            "training_rows": sum(version.manifest["training_rows"] for _, version in parts),
+            "groups": [{"symbols": list(symbols), "manifest": dict(version.manifest)} for symbols, version in parts],
+            "refused": dict(refused),
+            "metrics": _mean_metrics([version.metrics for _, version in parts]),
+        }
+        arrays: dict[str, AnyArray] = {}
+        for number, (_, version) in enumerate(parts):
+            arrays |= {f"{number}.{key}": value for key, value in version.arrays.items()}
+            if version.scaler:
+                arrays |= {f"{number}.scaler.{key}": value for key, value in version.scaler.arrays.items()}
+        return Version(manifest, arrays, None, first.device)
+
+
+def groups(group: IntArray) -> list[IntArray]:
+    """The columns of each group, in order of the group's number."""
+    return [np.flatnonzero(group == number) for number in np.unique(group)]
+
+
+def _mean_metrics(metrics: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean over groups of every number that all of them have."""
+    shared = set.intersection(*(set(one) for one in metrics))
+    values = {key: [one[key] for one in metrics] for key in sorted(shared)}
+    return {key: float(np.mean(v)) for key, v in values.items() if all(isinstance(x, int | float) for x in v)}

@@ -1,0 +1,115 @@
+"""Independent jobs: one after the other here, or in processes that share this one's arrays without a copy."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.queues import Queue
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from nnstrategies.errors import FitError
+from nnstrategies.training.progress import Progress, Tick
+
+Job = Callable[[int, Progress | None], Any]  # number of the job -> its result
+
+
+def workers_of(executor: str, workers: int) -> int:
+    """Processes for ``executor``: ``local`` is this one alone."""
+    return 1 if executor == "local" else workers
+
+
+def run_jobs(job: Job, count: int, workers: int, progress: Progress | None = None) -> list[Any]:
+    """Results of job(0), job(1), ... in this order; in forked processes with one thread each when workers > 1.
+
+    The forked processes share this one's arrays without a copy. An error in a job is raised here.
+    """
+    if min(workers, count) <= 1:
+        return [job(number, progress) for number in range(count)]
+    context = multiprocessing.get_context("fork")
+    ticks: Queue[Tick] | None = context.Queue() if progress else None
+    pool = ProcessPoolExecutor(min(workers, count), context, _begin, (job, ticks))
+    try:
+        with _interrupt_held_back():
+            futures = [pool.submit(_run, number) for number in range(count)]
+        for tick in _while_running(futures, ticks):
+            if progress:
+                progress(tick)
+        return [future.result() for future in futures]
+    except KeyboardInterrupt:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    except BrokenProcessPool:
+        raise FitError(
+            f"a worker process died before its fit was done, most often because memory ran out for {workers} workers; "
+            f"run with fewer, such as --set workers=1"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[None]:
+    """Raise a Ctrl-C after the block: inside Python's own fork hooks it would be lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if seen:
+        raise KeyboardInterrupt
+
+
+class _Sender:
+    """Sends a worker's ticks to the parent, at most five a second."""
+
+    def __init__(self, ticks: Queue[Tick]) -> None:
+        self._ticks = ticks
+        self._last = 0.0
+
+    def __call__(self, tick: Tick) -> None:
+        now = time.monotonic()
+        if now - self._last >= 0.2 or tick.done >= 1.0:
+            self._last = now
+            self._ticks.put(tick)
+
+
+_worker: dict[str, Any] = {}  # what a forked process inherits: functions and arrays that need no pickling
+
+
+def _begin(job: Job, ticks: Queue[Tick] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a worker ends at Ctrl-C without a word; the parent speaks
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    _worker["job"] = job
+    _worker["progress"] = _Sender(ticks) if ticks else None
+
+
+def _run(number: int) -> Any:
+    return _worker["job"](number, _worker["progress"])
+
+
+def _while_running(futures: list[Future[Any]], ticks: Queue[Tick] | None) -> Iterator[Tick]:
+    if ticks is None:
+        return
+    while not all(future.done() for future in futures):
+        if any(future.done() and future.exception() for future in futures):
+            return  # the caller raises it, without waiting for the others
+        try:
+            yield ticks.get(timeout=0.1)
+        except queue.Empty:
+            continue

@@ -1,0 +1,65 @@
+"""Finished refits on disk, so that a killed run repeats only what was unfinished."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+from pathlib import Path
+
+from nnstrategies.errors import RegistryError
+from nnstrategies.training.recipe import Recipe, with_setting
+from nnstrategies.training.registry import load_version, save_version
+from nnstrategies.training.timeline import Entry
+
+
+class FitStore:
+    """A folder of entries and the registry their versions lie in.
+
+    ``fits``/<recipe>/<seed>-<asof>.json names a version of ``versions``; it is written last, in one step, so that its
+    presence says that the fit is complete. States of unfinished fits lie in ``checkpoints`` and go when theirs is.
+    """
+
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        self.fits = folder / "fits"
+        self.versions = folder / "versions"
+        self.checkpoints = folder / "checkpoints"
+        self._device = device
+
+    def load(self, recipe: str, seed: int, asof: dt.date) -> Entry | None:
+        """The entry of a finished fit, None where there is none. RegistryError when its version is damaged."""
+        path = self._path(recipe, seed, asof)
+        if not path.is_file():
+            return None
+        try:
+            row = json.loads(path.read_text(encoding="utf-8"))
+            version = load_version(self.versions / row["version"], self._device)
+            return Entry(dt.date.fromisoformat(row["effective_from"]), version, asof, row["decision"])
+        except (KeyError, ValueError) as error:
+            raise RegistryError(f"fit {path}: not readable ({error}); delete it to fit that date anew") from None
+
+    def save(self, recipe: str, seed: int, entry: Entry) -> None:
+        """Write the version, then the entry; then forget the checkpoints of its fit."""
+        save_version(entry.version, self.versions, entry.effective_from)
+        path = self._path(recipe, seed, entry.trained_through)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        row = {
+            "version": entry.version.id,
+            "effective_from": entry.effective_from.isoformat(),
+            "decision": entry.decision,
+        }
+        beside = path.with_suffix(f".{os.getpid()}.tmp")
+        beside.write_text(json.dumps(row), encoding="utf-8")
+        os.replace(beside, path)
+        shutil.rmtree(self._state(recipe, seed, entry.trained_through), ignore_errors=True)
+
+    def resumable(self, recipe: Recipe, seed: int, asof: dt.date) -> Recipe:
+        """The recipe with a checkpoint folder of this fit's own, where it keeps checkpoints."""
+        return with_setting(recipe, "checkpoints", str(self._state(recipe.name, seed, asof)))
+
+    def _path(self, recipe: str, seed: int, asof: dt.date) -> Path:
+        return self.fits / recipe / f"{seed}-{asof}.json"
+
+    def _state(self, recipe: str, seed: int, asof: dt.date) -> Path:
+        return self.checkpoints / recipe / f"{seed}-{asof}"
