@@ -53,9 +53,7 @@ class TrialLedger:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _write(trial, beside)
-            os.link(beside, target)
-        except FileExistsError:
-            return False  # another process was first
+            return _placed(beside, target)
         except OSError as error:
             raise RunFolderError(
                 f"{target}: cannot be written: {error.strerror or error}; free some space or mend the folder"
@@ -63,7 +61,6 @@ class TrialLedger:
         finally:
             with contextlib.suppress(OSError):
                 beside.unlink()
-        return True
 
     def read(self) -> Contents:
         """Every trial; a file that is damaged is named and left where it is."""
@@ -75,6 +72,17 @@ class TrialLedger:
             else:
                 damaged.append(f"{path.name}: {found}")
         return Contents(tuple(sorted(trials, key=lambda trial: (trial.time, trial.id))), tuple(damaged))
+
+
+def _placed(beside: Path, target: Path) -> bool:
+    """Give a written file its name; False where another process was first."""
+    try:
+        os.link(beside, target)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links; the same trial by two processes then has the later one's file
+        os.replace(beside, target)
+    return True
 
 
 def _write(trial: TrialRecord, path: Path) -> None:
