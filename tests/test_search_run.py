@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from nnstrategies import pipeline
 from nnstrategies.cli import app
 from nnstrategies.config import read_config
-from nnstrategies.trials import TrialLedger
+from nnstrategies.trials import TrialLedger, standing
 
 ROOT = Path(__file__).resolve().parents[1]
 FEATURES = ["ret_1", "ret_5", "rank_ret_1", "volume_surprise_1"]
@@ -126,6 +126,19 @@ def test_every_trial_and_every_portfolio_is_in_the_ledger_with_its_returns(finis
         spans = [(np.datetime64(first), np.datetime64(last)) for _, first, last in trial.identity["folds"]]
         assert all(any(first <= day <= last for first, last in spans) for day in trial.dates)
         assert trial.state == ("complete" if len(spans) == 3 else "pruned")
+
+
+def test_a_run_says_after_how_many_trials_its_headline_was_found(finished):
+    (run,) = runs_below(finished)
+    contents, told = TrialLedger(finished / "runs").read(), json.loads((run / "trials.json").read_text())
+    runs = [trial for trial in contents.trials if trial.kind == "run"]
+    (headline,) = [trial for trial in runs if trial.recipe == "ridge"]
+    found = standing(headline, runs)
+    assert told["headline"] == headline.id
+    assert told["trials"] == 2
+    assert told["searched"] == len(contents.trials) - 2
+    assert (told["sharpe"], told["deflated"]) == pytest.approx((found.sharpe, found.deflated))
+    assert "found after 2 trials of runs" in (run / "log.txt").read_text()
 
 
 def test_what_was_tried_before_counts_once_and_a_report_adds_nothing(finished, tmp_path, monkeypatch):

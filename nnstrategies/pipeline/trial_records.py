@@ -18,7 +18,7 @@ from nnstrategies.config import to_tree
 from nnstrategies.pipeline.run import Run
 from nnstrategies.samples import Samples
 from nnstrategies.search import Trial
-from nnstrategies.trials import TrialLedger, TrialRecord
+from nnstrategies.trials import TrialLedger, TrialRecord, standing
 from nnstrategies.trials.record import plain
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,24 @@ def record_run(run: Run, returns: pd.DataFrame, strategy: str | None) -> None:
             values={"rank_ic": judged[name]["rank_ic"]},
         )
 
-    tell([ledger_of(run).add(record(name)) for name in run.config.recipes])
+    records = {name: record(name) for name in run.config.recipes}
+    tell([ledger_of(run).add(one) for one in records.values()])
+    _write_standing(run, records[run.config.headline])
+
+
+def _write_standing(run: Run, headline: TrialRecord) -> None:
+    """Put down after how many trials the headline was found, and what that leaves of its Sharpe ratio."""
+    contents = ledger_of(run).read()
+    for line in contents.damaged:
+        log.warning("trial ledger: damaged, not counted: %s", line)
+    found = standing(headline, [trial for trial in contents.trials if trial.kind == "run"])
+    searched = sum(trial.kind == "search" for trial in contents.trials)
+    run.folder.write_json("trials.json", plain(found._asdict() | {"searched": searched, "headline": headline.id}))
+    log.info(
+        "%s: Sharpe ratio %.2f a year, found after %d trials of runs (as %.1f independent ones) and %d of searches; "
+        "deflated for those of runs, above 0 with probability %.2f",
+        *(headline.recipe, found.sharpe, found.trials, found.effective, searched, found.deflated),
+    )
 
 
 def tell(new: Iterable[bool]) -> None:

@@ -140,8 +140,8 @@ def _chosen(known: Samples, recipe: Recipe, settings: SearchSettings, trials: Se
 
 def _name(known: Samples, recipe: Recipe, settings: SearchSettings, folds: Sequence[Fold]) -> str:
     """What is searched, with a hash of all that the result depends on."""
-    plain = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in ("device", "checkpoints")}  # type: ignore[call-overload]
-    told = [plain, dataclasses.asdict(settings), fingerprint_of(known, folds), __version__]
+    anywhere = with_setting(recipe, "device", "auto")
+    told = [dataclasses.asdict(anywhere), dataclasses.asdict(settings), fingerprint_of(known, folds), __version__]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return f"{recipe.name} as of {date_of(known, known.T - 1)} {digest}"
 

@@ -10,6 +10,7 @@ from nnstrategies.trials.statistics import (
     probabilistic_sharpe,
     probability_of_backtest_overfitting,
     sharpe,
+    standing,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "probabilistic_sharpe",
     "probability_of_backtest_overfitting",
     "sharpe",
+    "standing",
 ]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from nnstrategies.trials.ledger import Contents
 from nnstrategies.trials.record import TrialRecord
-from nnstrategies.trials.statistics import deflated_sharpe, effective_number, sharpe
+from nnstrategies.trials.statistics import effective_number, sharpe, standing
 
 
 def listing(contents: Contents) -> list[str]:
@@ -27,20 +25,19 @@ def listing(contents: Contents) -> list[str]:
 
 def _of_kind(what: str, trials: Sequence[TrialRecord]) -> list[str]:
     pruned = sum(trial.state == "pruned" for trial in trials)
-    effective = effective_number(trials)
     head = f"{what}: {len(trials)} trials{f', {pruned} of them pruned' if pruned else ''}"
-    lines = [f"{head}; as {effective:.1f} independent ones", f"  returns of: {trials[0].portfolio}"]
+    said = f"  returns of: {trials[0].portfolio}"
     ranked = [trial for trial in trials if trial.state == "complete" and math.isfinite(sharpe(trial.returns))]
     if not ranked:
-        return lines
+        return [f"{head}; as {effective_number(trials):.1f} independent ones", said]
     best = max(ranked, key=lambda trial: sharpe(trial.returns) * math.sqrt(trial.per_year))
-    peers = [sharpe(trial.returns) for trial in ranked if trial.span_days == best.span_days]
-    yearly = sharpe(best.returns) * math.sqrt(best.per_year)
-    said = f"  best: {best.config}/{best.recipe} {best.id}, Sharpe ratio {yearly:.2f} a year"
-    if len(peers) > 1:
-        chance = deflated_sharpe(best.returns, effective, float(np.var(peers, ddof=1)))
-        said += f"; deflated for the trials, above 0 with probability {chance:.2f}"
-    return [*lines, said]
+    found = standing(best, trials)
+    worth = f"Sharpe ratio {found.sharpe:.2f} a year; deflated for the trials, above 0 with probability"
+    return [
+        f"{head}; as {found.effective:.1f} independent ones",
+        said,
+        f"  best: {best.config}/{best.recipe} {best.id}, {worth} {found.deflated:.2f}",
+    ]
 
 
 def _by_config(trials: Sequence[TrialRecord]) -> list[str]:

@@ -78,6 +78,28 @@ def effective_number(trials: Sequence[TrialRecord]) -> float:
     return rho + (1 - rho) * count
 
 
+class Standing(NamedTuple):
+    """A trial among its peers: their number, the effective one, its Sharpe ratio a year, and that deflated."""
+
+    trials: int
+    effective: float
+    sharpe: float
+    deflated: float
+
+
+def standing(trial: TrialRecord, peers: Sequence[TrialRecord]) -> Standing:
+    """What ``trial`` is worth as one of ``peers``, all of its kind and it among them; see ``deflated_sharpe``.
+
+    The variance of Sharpe ratios is that of the finished peers whose returns span as many sessions.
+    """
+    like = [one for one in peers if one.span_days == trial.span_days and one.state == "complete"]
+    ratios = [ratio for one in like if math.isfinite(ratio := sharpe(one.returns))]
+    variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
+    effective = effective_number(peers)
+    chance = deflated_sharpe(trial.returns, effective, variance)
+    return Standing(len(peers), effective, sharpe(trial.returns) * math.sqrt(trial.per_year), chance)
+
+
 class Overfitting(NamedTuple):
     """probability: share of splits whose best trial is in the lower half outside; logits: one a split."""
 
