@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 from nnstrategies import pipeline
 from nnstrategies.cli import app
-from nnstrategies.config import read_config
+from nnstrategies.config import parse, read_config
 from nnstrategies.trials import TrialLedger, standing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -201,3 +203,15 @@ def test_a_config_without_a_search_is_refused_before_a_run_folder_is_made(tmp_pa
     done = CliRunner().invoke(app, ["search", "quickstart"])
     assert "has no section search; add one, see docs/search.md" in str(done.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_on_searches_runs_as_shown():
+    text = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+    shown: dict[str, object] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+        exec(block, shown)
+    assert len(shown["timeline"].entries) == 3
+    (section,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    recipes = {"lstm": {"kind": "network", "model": "lstm"}}
+    config = parse({**CONFIG, "recipes": recipes, "headline": "lstm", **yaml.safe_load(section)}, "page")
+    assert set(yaml.safe_load(section)["search"]) == {field.name for field in dataclasses.fields(config.search)}

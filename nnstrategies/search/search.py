@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -140,7 +141,7 @@ def _chosen(known: Samples, recipe: Recipe, settings: SearchSettings, trials: Se
 
 def _name(known: Samples, recipe: Recipe, settings: SearchSettings, folds: Sequence[Fold]) -> str:
     """What is searched, with a hash of all that the result depends on."""
-    anywhere = with_setting(recipe, "device", "auto")
+    anywhere: Any = with_setting(recipe, "device", "auto")
     told = [dataclasses.asdict(anywhere), dataclasses.asdict(settings), fingerprint_of(known, folds), __version__]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return f"{recipe.name} as of {date_of(known, known.T - 1)} {digest}"
