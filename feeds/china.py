@@ -10,19 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from nnstrategies.calendar import DateLike, to_day
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.checks import Cells, LoadReport
+from nnstrategies.feeds.china_inputs import add_basics, monthly_fundamentals
+from nnstrategies.feeds.china_tables import read_china_table, window
 from nnstrategies.feeds.columns import read_days
-from nnstrategies.feeds.side_tables import membership_events, missing_table
+from nnstrategies.feeds.read_file import PathLike
+from nnstrategies.feeds.side_inputs import read_fundamentals, read_macro, read_news
+from nnstrategies.feeds.side_tables import membership_events
 from nnstrategies.feeds.table import panel_from_table
 from nnstrategies.panel import Panel
 from nnstrategies.typing import AnyArray, FloatArray
 
 _PRICES = ["date", "symbol", "open", "high", "low", "close", "volume", "pre_close", "paused", "is_st"]
-_BASICS = ["amount", "float_shares"]
 _RAW = [*_PRICES, "adj_factor", "limit_up", "limit_down"]
 _LIMIT, _ST_LIMIT = 0.10, 0.05  # daily price limit of main-board stocks, and of those under special treatment
 _HALF_CENT = 0.0051
@@ -37,6 +39,9 @@ def load_china(
     *,
     delisted: bool = True,
     basics: bool = False,
+    fundamentals: PathLike | None = None,
+    macro: PathLike | None = None,
+    news: PathLike | None = None,
     calendar: str = "XSHG",
 ) -> tuple[Panel, LoadReport]:
     """Panel of every stock that was a member of ``index`` at some time within start..end and has prices.
@@ -49,7 +54,9 @@ def load_china(
     panel. limit_up and limit_down of all others are the vendor's; the rule book decides. is_st is NaN where unknown.
     There are no events ``delistings``: no table says what holders were paid, and a last close written there would
     pass for known; without them the broker pays out the last close and marks it assumed.
-    basics: add fields amount and float_shares from cn_basics (and cn_delisted).
+    basics: add fields amount, float_shares, pe, pb, ps and pcf from cn_basics (the first two also from cn_delisted).
+    fundamentals: ``monthly`` for cn_fundamentals_monthly, or a file as ``load_files`` takes it. macro, news: such
+    files.
     The report's cautions count the members without prices by date (``survivorship`` names them), and the days on
     which adj_factor and pre_close disagree.
     Raises MissingTableError for a table that is not there, DataError for an unknown index or an empty window.
@@ -60,15 +67,16 @@ def load_china(
     prices = _daily(folder, spans, first, last)
     notes = LoadReport(report_name)
     if basics:
-        _add_basics(folder, prices, first, last)
+        add_basics(folder, prices, first, last, notes)
     dead = _delisted(folder, spans, first, prices["date"].max(), notes) if delisted else prices.head(0)
     if len(dead):
-        prices = pd.concat([prices, dead[list(prices.columns)]], ignore_index=True)
+        prices = pd.concat([prices, dead.reindex(columns=prices.columns)], ignore_index=True)
     joins = membership_events(spans, f"{folder / 'cn_membership.parquet'}")
     known = joins["symbol"].isin(prices["symbol"].unique()) & (joins["known_at"] <= pd.Timestamp(last))
     events = {"membership": joins[known].reset_index(drop=True)}
     if len(dead):
         events["adjusted_prices"] = _adjusted_prices(dead)
+    events |= _inputs(folder, prices, fundamentals, macro, news, notes)
     panel, report = panel_from_table(
         prices,
         calendar=calendar,
@@ -82,11 +90,33 @@ def load_china(
     return panel, report
 
 
+def _inputs(
+    folder: Path,
+    prices: pd.DataFrame,
+    fundamentals: PathLike | None,
+    macro: PathLike | None,
+    news: PathLike | None,
+    notes: LoadReport,
+) -> dict[str, pd.DataFrame]:
+    """Event tables that features read."""
+    events = {}
+    if fundamentals == "monthly":
+        sessions = np.unique(prices["date"].to_numpy().astype("datetime64[D]"))
+        events["fundamentals"] = monthly_fundamentals(folder, prices["symbol"].unique(), sessions, notes)
+    elif fundamentals is not None:
+        events["fundamentals"] = read_fundamentals(fundamentals)
+    if macro is not None:
+        events["macro"] = read_macro(macro)
+    if news is not None:
+        events["news"] = read_news(news)
+    return events
+
+
 def member_spans(folder: str | Path, start: DateLike, end: DateLike, index: str = "000300.SH") -> pd.DataFrame:
     """Spans symbol, start, end of an index's members that touch start..end, from cn_membership."""
     folder, first, last = Path(folder), to_day(start), to_day(end)
     lost = "nobody knows which stocks were in the index when"
-    spans = _read(folder, "cn_membership", ["index", "symbol", "start", "end"], lost, [])
+    spans = read_china_table(folder, "cn_membership", ["index", "symbol", "start", "end"], lost, [])
     if index not in set(spans["index"]):
         known = ", ".join(sorted(set(spans["index"])))
         raise DataError(f"{folder / 'cn_membership.parquet'}: no index {index!r}; it has {known}")
@@ -124,26 +154,9 @@ def survivorship(spans: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     )
 
 
-def _read(
-    folder: Path, table: str, columns: list[str], lost: str, filters: list[tuple[str, str, object]]
-) -> pd.DataFrame:
-    path = folder / f"{table}.parquet"
-    if not path.is_file():
-        raise missing_table(path, ", ".join(columns), lost)
-    there = pq.read_schema(path).names
-    absent = [column for column in columns if column not in there]
-    if absent:
-        raise DataError(f"{path}: column {absent[0]!r} is missing; expected {', '.join(columns)}")
-    return pq.read_table(path, columns=columns, filters=filters or None).to_pandas(date_as_object=False)
-
-
-def _window(first: np.datetime64, last: np.datetime64) -> list[tuple[str, str, object]]:
-    return [("date", ">=", first.item()), ("date", "<=", last.item())]
-
-
 def _daily(folder: Path, spans: pd.DataFrame, first: np.datetime64, last: np.datetime64) -> pd.DataFrame:
-    wanted = [*_window(first, last), ("symbol", "in", sorted(set(spans["symbol"])))]
-    prices = _read(folder, "cn_daily", _RAW, "there are no prices", wanted)
+    wanted = [*window(first, last), ("symbol", "in", sorted(set(spans["symbol"])))]
+    prices = read_china_table(folder, "cn_daily", _RAW, "there are no prices", wanted)
     if prices.empty:
         raise DataError(f"{folder / 'cn_daily.parquet'}: no rows of the members within {first}..{last}")
     return prices
@@ -154,7 +167,7 @@ def _delisted(
 ) -> pd.DataFrame:
     """Rows of cn_delisted in the columns of cn_daily and cn_basics, with factor 1 and estimated limits."""
     lost = "only survivors remain, which flatters every result (pass delisted=False to accept that)"
-    rows = _read(folder, "cn_delisted", [*_PRICES, "amount", "turn"], lost, _window(first, to_day(last)))
+    rows = read_china_table(folder, "cn_delisted", [*_PRICES, "amount", "turn"], lost, window(first, to_day(last)))
     table_end = rows["date"].max()
     rows = rows[rows["symbol"].isin(set(spans["symbol"]))].reset_index(drop=True)
     if rows.empty:
@@ -217,21 +230,11 @@ def _limit(estimate: FloatArray, extreme: pd.Series) -> AnyArray:
 
 
 def _index_close(folder: Path, index: str, first: np.datetime64, last: np.datetime64) -> pd.DataFrame:
-    wanted = [*_window(first, last), ("symbol", "==", index)]
-    table = _read(folder, "cn_index", ["date", "symbol", "close"], "there is no benchmark", wanted)
+    wanted = [*window(first, last), ("symbol", "==", index)]
+    table = read_china_table(folder, "cn_index", ["date", "symbol", "close"], "there is no benchmark", wanted)
     if table.empty:
         raise DataError(f"{folder / 'cn_index.parquet'}: no rows of {index} within {first}..{last}")
     return table[["date", "close"]]
-
-
-def _add_basics(folder: Path, prices: pd.DataFrame, first: np.datetime64, last: np.datetime64) -> None:
-    """Add amount and float_shares to ``prices`` in place, NaN where cn_basics has no row."""
-    columns = ["date", "symbol", *_BASICS]
-    table = _read(folder, "cn_basics", columns, "there is no turnover value and no float", _window(first, last))
-    keys = pd.MultiIndex.from_frame(table[["symbol", "date"]])
-    at = keys.get_indexer(pd.MultiIndex.from_frame(prices[["symbol", "date"]]))
-    for column in _BASICS:
-        prices[column] = np.append(table[column].to_numpy(np.float64), np.nan)[at]
 
 
 def _report_factors(panel: Panel, report: LoadReport) -> None:

@@ -22,6 +22,10 @@ OPTIONAL = (
     "is_st",
     "turnover",
     "float_shares",
+    "pe",
+    "pb",
+    "ps",
+    "pcf",
 )
 ALIASES = {
     "date": ("trade_date", "tradedate", "datetime", "day", "trading_date", "time", "timestamp"),
@@ -40,6 +44,10 @@ ALIASES = {
     "is_st": ("isst", "st"),
     "turnover": ("turnover_rate", "turn"),
     "float_shares": ("float_share", "circulating_shares", "free_float_shares"),
+    "pe": ("pe_ttm", "pe_ratio"),
+    "pb": ("pb_lf", "pb_mrq", "pb_ratio"),
+    "ps": ("ps_ttm", "ps_ratio"),
+    "pcf": ("pcf_ttm", "pcf_ratio"),
 }
 _CANONICAL = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
 _KNOWN = frozenset((*REQUIRED, *OPTIONAL))

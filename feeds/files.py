@@ -18,10 +18,10 @@ from nnstrategies.feeds.side_files import (
     read_actions,
     read_benchmark,
     read_delistings,
-    read_fundamentals,
     read_listings,
     read_membership,
 )
+from nnstrategies.feeds.side_inputs import read_fundamentals, read_macro, read_news
 from nnstrategies.feeds.side_tables import check_listing_days, missing_table
 from nnstrategies.feeds.table import panel_from_table
 from nnstrategies.panel import Panel
@@ -33,6 +33,8 @@ _EVENTS = {
     "listings": read_listings,
     "delistings": read_delistings,
     "fundamentals": read_fundamentals,
+    "macro": read_macro,
+    "news": read_news,
 }
 
 
@@ -49,6 +51,8 @@ def load_files(
     listings: PathLike | None = None,
     delistings: PathLike | None = None,
     fundamentals: PathLike | None = None,
+    macro: PathLike | None = None,
+    news: PathLike | None = None,
     strict: bool = False,
 ) -> tuple[Panel, LoadReport]:
     """Read price files (a file, a folder, or a pattern such as ``prices/*.csv``) into a checked Panel.
@@ -58,7 +62,8 @@ def load_files(
     (``end`` is the first day outside; empty if still inside) or events symbol, known_at, member; actions: symbol,
     ex_date, cash (per share), ratio (shares after per share before), and optionally bonus, rights, rights_price;
     listings: symbol, listed, and optionally issue_price; delistings: symbol, last_day, kind, and optionally price;
-    fundamentals: symbol, period_end, the items, and a disclosure date. Actions, listings and delistings take a column
+    fundamentals: symbol, period_end, the items, and a disclosure date; macro: known_at and the series, news: symbol,
+    known_at and the measures. Actions, listings and delistings take a column
     known_at where something was known on another day than its own.
     Raises MissingTableError for a file that is not there, DataError naming the file for one that cannot be read,
     for a symbol that trades before it was listed or after its last day, and the errors of ``panel_from_table``.
@@ -69,6 +74,8 @@ def load_files(
         "listings": listings,
         "delistings": delistings,
         "fundamentals": fundamentals,
+        "macro": macro,
+        "news": news,
     }
     sides = {key: side for key, side in given.items() if side is not None}
     files = _price_files(path, [*sides.values(), *([] if benchmark is None else [benchmark])])

@@ -1,4 +1,4 @@
-"""Side tables in files: benchmark, membership, corporate actions, listings, delistings, fundamentals; each checked.
+"""Side tables in files: benchmark, membership, corporate actions, listings, delistings; each checked.
 
 A table of events gets a column known_at. Where the file has none it is the day itself: the latest on which everybody
 knew. Errors name the file, the column and the row.
@@ -11,7 +11,7 @@ import pandas as pd
 
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.columns import canonical_name, flags, read_days, refuse_where, require_numbers
-from nnstrategies.feeds.read_file import DISCLOSED, PathLike, read_table
+from nnstrategies.feeds.read_file import PathLike, read_table
 from nnstrategies.feeds.side_tables import DELISTING_KINDS, membership_events, refuse_unknown, require_columns
 from nnstrategies.typing import FloatArray
 
@@ -82,20 +82,6 @@ def read_delistings(path: PathLike) -> pd.DataFrame:
     price = require_numbers(table.get("price", empty), f"{path}: price")
     refuse_where(price < 0, price, f"{path}: price", "0 or more a share, or empty for worthless")
     return table[["symbol", "known_at", "last_day", "kind"]].assign(price=price)
-
-
-def read_fundamentals(path: PathLike) -> pd.DataFrame:
-    """Events symbol, known_at, period_end and the items; a disclosure date is required."""
-    table = _read(path, "symbol, known_at, period_end and the items")
-    disclosed = next((column for column in DISCLOSED if column in table.columns), None)
-    if disclosed is None:
-        raise DataError(
-            f"{path}: no disclosure date (one of {', '.join(DISCLOSED)}); without it the figures would be known before"
-            " they were published: add known_at"
-        )
-    table = table.rename(columns={disclosed: "known_at"})
-    require_columns(table, ("symbol", "known_at", "period_end"), str(path))
-    return table
 
 
 def _read(path: PathLike, columns: str) -> pd.DataFrame:

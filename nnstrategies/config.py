@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.checked import build, check_keys, choice, override, suggest
 from nnstrategies.errors import ConfigError
-from nnstrategies.features import FeatureSet, default_set
+from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
 from nnstrategies.search.settings import SearchSettings, check_search
@@ -31,7 +31,7 @@ from nnstrategies.settings import (
     StrategySettings,
     WalkForwardSettings,
 )
-from nnstrategies.training import RECIPES, MomentumRecipe, PersistenceRecipe
+from nnstrategies.training import RECIPES, EnsembleRecipe, MomentumRecipe, PersistenceRecipe
 from nnstrategies.training.recipe import Recipe
 
 
@@ -118,6 +118,8 @@ def to_tree(config: RunConfig) -> dict[str, Any]:
 def recipe_tree(recipe: Recipe) -> dict[str, Any]:
     """A recipe's kind and settings as plain values, without its name."""
     settings = {key: value for key, value in _plain_value(recipe).items() if key != "name"}
+    if isinstance(recipe, EnsembleRecipe):
+        settings["members"] = {name: recipe_tree(one) for name, one in recipe.members.items()}
     return {"kind": _name_of(RECIPES, recipe), **settings}
 
 
@@ -147,19 +149,27 @@ def _recipes(recipes: Any, lengths: WalkForwardSettings, where: str) -> dict[str
     """The recipes, with the walk-forward's lengths where a section does not name its own."""
     if not isinstance(recipes, dict) or not recipes:
         raise ConfigError(f"{where}: recipes: expected at least one named recipe, got {recipes!r}")
-    found: dict[str, Recipe] = {}
-    for name, settings in recipes.items():
-        recipe = choice(settings, "kind", RECIPES, f"{where}: recipes.{name}")
-        known = {f.name for f in dataclasses.fields(recipe)}
-        shared = {
-            key: value
-            for key in ("train_days", "valid_days", "embargo_days")
-            if (value := getattr(lengths, key)) is not None and key in known and key not in settings
-        }
-        found[name] = dataclasses.replace(recipe, name=name, **shared)
-        if lengths.gate and getattr(found[name], "valid_days", None) == 0:
-            raise ConfigError(f"{where}: recipes.{name}: valid_days: walk_forward.gate needs validation rows, got 0")
-    return found
+    return {name: _recipe(name, one, lengths, f"{where}: recipes.{name}") for name, one in recipes.items()}
+
+
+def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) -> Recipe:
+    if isinstance(settings, dict) and settings.get("kind") == "ensemble" and "members" in settings:
+        members = settings["members"]
+        if not isinstance(members, dict):
+            raise ConfigError(f"{where}.members: expected named recipes, got {members!r}")
+        members = {key: _recipe(key, one, lengths, f"{where}.members.{key}") for key, one in members.items()}
+        settings = {**settings, "members": members}
+    recipe = choice(settings, "kind", RECIPES, where)
+    known = {f.name for f in dataclasses.fields(recipe)}
+    shared = {
+        key: value
+        for key in ("train_days", "valid_days", "embargo_days")
+        if (value := getattr(lengths, key)) is not None and key in known and key not in settings
+    }
+    recipe = dataclasses.replace(recipe, name=name, **shared)
+    if lengths.gate and getattr(recipe, "valid_days", None) == 0:
+        raise ConfigError(f"{where}: valid_days: walk_forward.gate needs validation rows, got 0")
+    return recipe
 
 
 def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
@@ -180,8 +190,8 @@ _PLAIN: dict[str, Any] = {
     "name": str,
     "title": str,
     "headline": str,
-    "features": tuple[str, ...] | Literal["all"],
-    "inputs": Mapping[str, tuple[str, ...]],
+    "features": str | tuple[str, ...],
+    "inputs": Mapping[str, str | tuple[str, ...]],
     "market": str,
     "window": int,
     "seeds": tuple[int, ...],
@@ -207,16 +217,18 @@ def _check_whole(config: RunConfig, where: str) -> None:
         raise ConfigError(
             f"{where}: headline: {config.headline!r} is no recipe; {suggest(config.headline, config.recipes)}"
         )
-    known = default_set() if config.features == "all" else _select(default_set(), config.features, f"{where}: features")
+    known = _named(config.features, f"{where}: features")
     for name, recipe in config.recipes.items():
-        if isinstance(recipe, MomentumRecipe) and recipe.feature not in config.inputs.get(name, known.names):
+        if isinstance(recipe, MomentumRecipe) and recipe.feature not in _named(
+            config.inputs.get(name, known), f"{where}: inputs.{name}"
+        ):
             raise ConfigError(
                 f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
             )
     for name, features in config.inputs.items():
         if name not in config.recipes:
             raise ConfigError(f"{where}: inputs: {name!r} is no recipe; {suggest(name, config.recipes)}")
-        _select(known, features, f"{where}: inputs.{name}")
+        _check_inputs(_named(features, f"{where}: inputs.{name}"), known, f"{where}: inputs.{name}")
     checks = (
         (config.window >= 1, "window: expected at least 1 session"),
         (config.workers >= 1, "workers: expected at least 1"),
@@ -239,8 +251,15 @@ def _check_whole(config: RunConfig, where: str) -> None:
         raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
 
 
-def _select(known: FeatureSet, names: Sequence[str], where: str) -> FeatureSet:
+def _named(wanted: str | tuple[str, ...], where: str) -> tuple[str, ...]:
     try:
-        return known.select(names)
+        return feature_names(wanted)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_inputs(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> None:
+    """What a recipe sees must be computed for the run."""
+    absent = next((name for name in wanted if name not in known), None)
+    if absent is not None:
+        raise ConfigError(f"{where}: {absent!r} is not among the features of the run; add it to features")

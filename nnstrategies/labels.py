@@ -1,8 +1,8 @@
 """What a model is to predict, and the session whose prices make it known.
 
-A decision at the close of session t enters at the open of t + 1 and leaves at the open of t + 1 + horizon_days. Purging
-needs the session at which a label became known, which is no constant: a suspension at the exit moves it, a delisting
-brings it forward. ``Labels.end`` holds it for each label.
+A decision at the close of session t is held as ``Holding`` says: usually from the open of t + 1 to the open of
+t + 1 + horizon_days. Purging needs the session at which a label became known, which is no constant: months differ, a
+suspension at the exit moves it, a delisting brings it forward. ``Labels.end`` holds it for each label.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import Literal
 import numpy as np
 
 from nnstrategies.errors import ConfigError, DataError
-from nnstrategies.panel import Panel, Status
+from nnstrategies.features.rolling import lag, rolling_std
+from nnstrategies.holding import Holding, Outcome, outcome
+from nnstrategies.panel import Panel
 from nnstrategies.typing import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
 
 LabelKind = Literal["return", "up_down", "buy_hold_sell"]
 Pair = tuple[float, float]
+
+_VOLATILITY_DAYS = 60
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Labels:
     values: float32, NaN = none. kind ``return``: a return; ``up_down``: 0 down, 1 up; ``buy_hold_sell``: 0 sell,
         1 hold, 2 buy.
     end: int64 row of the session by whose close the label is known, -1 = none. Always greater than t.
+    horizon_days: sessions from entry to exit; of months and weeks the most there can be.
     returns: float32, the forward return before any median is taken off, NaN where values are.
     """
 
@@ -59,152 +64,153 @@ class Labels:
         return replace(self, values=self.values[:, columns], end=self.end[:, columns], returns=self.returns[:, columns])
 
 
-def forward_return(panel: Panel, horizon_days: int, relative: bool = False) -> Labels:
-    """Return from the open of t + 1 to the open of t + 1 + horizon_days, of adjusted prices.
+def forward_return(panel: Panel, holding: int | Holding, relative: bool = False) -> Labels:
+    """The return of ``holding`` (a number: so many sessions, from open to open), of adjusted prices.
 
-    No label where the symbol is not listed at t or does not trade at t + 1. An exit falls on the first trading session
-    from t + 1 + horizon_days on, which is the label's end. A symbol delisted before its exit leaves at its last close;
-    the end is then the first session on which it is gone. relative=True takes off the median of ``reference``.
+    What has no label, and which session ends one, is told in ``holding.outcome``. relative=True takes off the median
+    of ``reference``.
     """
-    returns, end = _forward(panel, horizon_days)
-    if not relative:
-        return _labels(returns, returns, end, "return", horizon_days, 0)
-    excess, end = _excess(panel, returns, end, horizon_days)
-    return _labels(excess, returns, end, "return", horizon_days, 0)
+    found = _found(panel, holding, relative)
+    return _labels(found.judged, found, "return", 0)
 
 
-def up_down(panel: Panel, horizon_days: int, relative: bool) -> Labels:
+def up_down(panel: Panel, holding: int | Holding, relative: bool) -> Labels:
     """1 where the forward return (relative=True: minus the reference median) is above 0, else 0."""
-    returns, end = _forward(panel, horizon_days)
-    judged = returns
-    if relative:
-        judged, end = _excess(panel, returns, end, horizon_days)
-    return _labels(np.where(np.isfinite(judged), judged > 0, np.nan), returns, end, "up_down", horizon_days, 2)
+    found = _found(panel, holding, relative)
+    return _labels(np.where(np.isfinite(found.judged), found.judged > 0, np.nan), found, "up_down", 2)
 
 
 def buy_hold_sell(
     panel: Panel,
-    horizon_days: int,
+    holding: int | Holding,
     thresholds: Pair | None = None,
     relative: bool = False,
     quantiles: Pair | None = None,
+    volatility_scaled: bool = False,
 ) -> Labels:
     """0 sell, 1 hold, 2 buy: return below, within or above two bounds (a return on a bound is a hold).
 
     thresholds: two returns, compared with the forward return (relative=True: minus the reference median).
+    volatility_scaled: ``thresholds`` count in standard deviations that the symbol's own last 60 sessions let one expect
+        over the horizon; no label before there are 60, or where nothing moved in them.
     quantiles: two shares such as (1/3, 2/3); the bounds are these quantiles of the reference at each date. It needs the
         whole cross-section, so ``relative`` makes no difference. Exactly one of the two must be given.
     """
     if (thresholds is None) == (quantiles is None):
         raise ConfigError("labels: buy_hold_sell: expected either thresholds or quantiles; give exactly one")
-    returns, end = _forward(panel, horizon_days)
-    judged = returns
-    low: AnyArray | float
-    high: AnyArray | float
     if quantiles is not None:
+        if volatility_scaled:
+            raise ConfigError("labels: volatility_scaled belongs to thresholds, got quantiles; leave one of them out")
         _check_pair("quantiles", quantiles, 0.0, 1.0)
-        bounds = _reference_quantiles(panel, returns, end, horizon_days, quantiles)  # [T, 2]
-        end = _with_reference(end, horizon_days, np.isfinite(bounds[:, 0]))
-        low, high = bounds[:, :1], bounds[:, 1:]
-    else:
-        assert thresholds is not None
-        _check_pair("thresholds", thresholds, -np.inf, np.inf)
-        if relative:
-            judged, end = _excess(panel, returns, end, horizon_days)
-        low, high = thresholds
-    classes = 1.0 + (judged > high) - (judged < low)
-    return _labels(np.where(np.isfinite(judged), classes, np.nan), returns, end, "buy_hold_sell", horizon_days, 3)
+        return _by_quantiles(panel, holding, quantiles)
+    assert thresholds is not None
+    _check_pair("thresholds", thresholds, -np.inf, np.inf)
+    found = _found(panel, holding, relative)
+    unit = _expected_move(panel, found.days) if volatility_scaled else np.ones((1, 1))
+    return _classes(found, thresholds[0] * unit, thresholds[1] * unit)
 
 
 def make_labels(
-    panel: Panel, kind: LabelKind, horizon_days: int, relative: bool = True, thresholds: Pair | None = None
+    panel: Panel,
+    kind: LabelKind,
+    holding: int | Holding,
+    relative: bool = True,
+    thresholds: Pair | None = None,
+    volatility_scaled: bool = False,
 ) -> Labels:
     """Labels by name; buy_hold_sell without thresholds takes terciles of each date's reference."""
     if thresholds is not None and kind != "buy_hold_sell":
         raise ConfigError(f"labels: thresholds belong to buy_hold_sell, got kind {kind!r}; leave them out")
+    if volatility_scaled and thresholds is None:
+        raise ConfigError("labels: volatility_scaled belongs to thresholds, got none; give thresholds or leave it out")
     if kind == "return":
-        return forward_return(panel, horizon_days, relative)
+        return forward_return(panel, holding, relative)
     if kind == "up_down":
-        return up_down(panel, horizon_days, relative)
+        return up_down(panel, holding, relative)
     if kind == "buy_hold_sell":
-        return buy_hold_sell(panel, horizon_days, thresholds, relative, None if thresholds else (1 / 3, 2 / 3))
+        quantiles = None if thresholds else (1 / 3, 2 / 3)
+        return buy_hold_sell(panel, holding, thresholds, relative, quantiles, volatility_scaled)
     raise ConfigError(f"labels: expected kind return, up_down or buy_hold_sell, got {kind!r}")
 
 
-def reference(panel: Panel, end: IntArray, horizon_days: int) -> BoolArray:
-    """[T, N] the members at t whose exit was not delayed: all of it is known at t + 1 + horizon_days.
+def reference(panel: Panel, result: Outcome) -> BoolArray:
+    """[T, N] the members at t whose exit was not delayed: all of it is known at the row ``due`` of t.
 
     Were the median taken over delayed exits too, every label of a date would have to wait for the longest suspension.
     """
-    due = np.arange(panel.T)[:, None] + 1 + horizon_days
-    return panel.members & (end >= 0) & (end <= due)
+    return panel.members & (result.end >= 0) & (result.end <= result.due[:, None])
 
 
-def _forward(panel: Panel, horizon_days: int) -> tuple[FloatArray, IntArray]:
-    """Forward returns [T, N] and their ends, before any comparison across symbols."""
-    if horizon_days < 1:
-        raise ConfigError(f"labels: horizon_days: expected at least 1, got {horizon_days}")
-    rows, columns = np.arange(panel.T)[:, None], np.arange(panel.N)[None, :]
-    opens, closes = panel.adjusted("open"), panel.adjusted("close")
-    trading = _next_row(panel.trading)  # [T + 1, N]: row T means "none"
-    gone = _next_row(panel.status == Status.DELISTED)
-    entry = np.minimum(rows + 1, panel.T - 1)
-    enters = panel.listed & (rows + 1 < panel.T) & panel.trading[entry[:, 0]]
-    leaves = trading[np.minimum(rows[:, 0] + 1 + horizon_days, panel.T)]
-    delisted = gone[np.minimum(rows[:, 0] + 2, panel.T)]
-    end = np.minimum(leaves, delisted)
-    paid = opens[entry, columns]
-    last_close = closes[np.clip(delisted - 1, 0, panel.T - 1), columns]
-    got = np.where(leaves < delisted, opens[np.minimum(leaves, panel.T - 1), columns], last_close)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        returns = got / paid - 1
-    known = enters & (end < panel.T) & np.isfinite(returns)
-    return np.where(known, returns, np.nan), np.where(known, end, -1)
+@dataclass(frozen=True)
+class _Found:
+    """Forward returns [T, N], what is judged of them, when each label is known, and the horizon in sessions."""
+
+    judged: FloatArray
+    returns: FloatArray
+    end: IntArray
+    days: int
 
 
-def _next_row(true: BoolArray) -> IntArray:
-    """[T + 1, N] the first row from t on where ``true`` holds, T where none does."""
-    total = len(true)
-    at = np.full((total + 1, true.shape[1]), total, dtype=np.int64)
-    at[:-1] = np.where(true, np.arange(total)[:, None], total)
-    return np.minimum.accumulate(at[::-1], axis=0)[::-1]
+def _found(panel: Panel, holding: int | Holding, relative: bool) -> _Found:
+    held = _holding(holding)
+    result = outcome(panel, held)
+    if not relative:
+        return _Found(result.returns, result.returns, result.end, held.most_days)
+    median = _reference_quantiles(panel, result, (0.5,))[:, 0]
+    end = _with_reference(result, np.isfinite(median))
+    return _Found(result.returns - median[:, None], result.returns, end, held.most_days)
 
 
-def _reference_quantiles(
-    panel: Panel, returns: FloatArray, end: IntArray, horizon_days: int, shares: tuple[float, ...]
-) -> FloatArray:
+def _holding(holding: int | Holding) -> Holding:
+    return holding if isinstance(holding, Holding) else Holding(holding)
+
+
+def _by_quantiles(panel: Panel, holding: int | Holding, shares: Pair) -> Labels:
+    held = _holding(holding)
+    result = outcome(panel, held)
+    bounds = _reference_quantiles(panel, result, shares)  # [T, 2]
+    end = _with_reference(result, np.isfinite(bounds[:, 0]))
+    return _classes(_Found(result.returns, result.returns, end, held.most_days), bounds[:, :1], bounds[:, 1:])
+
+
+def _classes(found: _Found, low: AnyArray, high: AnyArray) -> Labels:
+    bounded = np.isfinite(found.judged) & np.isfinite(low) & np.isfinite(high)
+    classes = np.where(bounded, 1.0 + (found.judged > high) - (found.judged < low), np.nan)
+    return _labels(classes, replace(found, end=np.where(bounded, found.end, -1)), "buy_hold_sell", 3)
+
+
+def _expected_move(panel: Panel, days: int) -> FloatArray:
+    """[T, N] standard deviation of the last 60 daily returns times the root of ``days``; NaN where it is 0."""
+    closes = panel.adjusted("close").T
+    std = rolling_std(closes / lag(closes, 1) - 1, _VOLATILITY_DAYS).T
+    return np.where(std > 1e-9, std * np.sqrt(days), np.nan)
+
+
+def _reference_quantiles(panel: Panel, result: Outcome, shares: tuple[float, ...]) -> FloatArray:
     """[T, len(shares)] quantiles of the reference's returns, NaN on dates without a reference."""
-    compared = np.where(reference(panel, end, horizon_days), returns, np.nan)
+    compared = np.where(reference(panel, result), result.returns, np.nan)
     out = np.full((panel.T, len(shares)), np.nan)
-    for t in range(max(panel.T - 1 - horizon_days, 0)):
+    for t in np.flatnonzero(result.due < panel.T):
         present = compared[t][np.isfinite(compared[t])]
         if len(present):
             out[t] = np.quantile(present, shares)
     return out
 
 
-def _with_reference(end: IntArray, horizon_days: int, has_reference: BoolArray) -> IntArray:
-    """Ends of labels that are compared with a date's reference, which is known at t + 1 + horizon_days."""
-    due = np.arange(len(end))[:, None] + 1 + horizon_days
-    return np.where((end >= 0) & has_reference[:, None], np.maximum(end, due), -1)
+def _with_reference(result: Outcome, has_reference: BoolArray) -> IntArray:
+    """Ends of labels that are compared with a date's reference, which is known at the row ``due``."""
+    return np.where((result.end >= 0) & has_reference[:, None], np.maximum(result.end, result.due[:, None]), -1)
 
 
-def _excess(panel: Panel, returns: FloatArray, end: IntArray, horizon_days: int) -> tuple[FloatArray, IntArray]:
-    median = _reference_quantiles(panel, returns, end, horizon_days, (0.5,))[:, 0]
-    return returns - median[:, None], _with_reference(end, horizon_days, np.isfinite(median))
-
-
-def _labels(
-    values: FloatArray, returns: FloatArray, end: IntArray, kind: LabelKind, horizon_days: int, n_classes: int
-) -> Labels:
-    none = end < 0
+def _labels(values: FloatArray, found: _Found, kind: LabelKind, n_classes: int) -> Labels:
+    none = found.end < 0
     return Labels(
         values=np.where(none, np.nan, values).astype(np.float32),
-        end=end,
+        end=found.end,
         kind=kind,
-        horizon_days=horizon_days,
+        horizon_days=found.days,
         n_classes=n_classes,
-        returns=np.where(none, np.nan, returns).astype(np.float32),
+        returns=np.where(none, np.nan, found.returns).astype(np.float32),
     )
 
 

@@ -19,8 +19,8 @@ class Samples:
     """What a recipe is fitted on.
 
     A sample (t, n) is the window features.values[n, t - window + 1 : t + 1] with label labels.values[t, n].
-    mask: [T, N] True where n is a member at t, trades at t, and every feature of the window is finite. The label may
-        still be NaN.
+    mask: [T, N] True where n is a member at t, trades at t, and every feature of the window is finite, the optional
+        ones aside. The label may still be NaN.
     group: [N] int64 symbols that share one model; all 0 = one pooled model.
     """
 
@@ -50,8 +50,9 @@ class Samples:
             what = "symbols" if same_days else "sessions"
             raise DataError(f"samples: features have other {what} than {panel!r}; compute them from this panel")
         complete = np.zeros((panel.N, panel.T), dtype=bool)
+        needed = features.required if features.optional else slice(None)
         for n in range(panel.N):  # one symbol at a time: no [N, T, F] of booleans
-            complete[n] = np.isfinite(features.values[n]).all(axis=-1)
+            complete[n] = np.isfinite(features.values[n][:, needed]).all(axis=-1)
         mask = panel.members & panel.trading & (run_length(complete) >= window).T
         mask.flags.writeable = False
         return cls(features, labels, mask, np.zeros(panel.N, np.int64) if group is None else group, window)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from nnstrategies.errors import ConfigError
 from nnstrategies.feeds.simulated import SimulatedMarket
+from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings
 from nnstrategies.search.settings import SearchSettings
 from nnstrategies.strategies.stops import StopSettings
@@ -36,30 +37,48 @@ class FileTables:
     listings: str | None = None
     delistings: str | None = None
     fundamentals: str | None = None
+    macro: str | None = None
+    news: str | None = None
     strict: bool = False
 
 
 @dataclass(frozen=True)
 class ChinaTables:
-    """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date."""
+    """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date.
+
+    basics: turnover value, float and daily ratios. fundamentals: ``monthly`` or a file. macro, news: files of your own.
+    """
 
     folder: str
     start: dt.date
     end: dt.date
     index: str = "000300.SH"
+    basics: bool = False
+    fundamentals: str | None = None
+    macro: str | None = None
+    news: str | None = None
 
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """What recipes learn: the return from the next open to the open ``horizon_days`` sessions later."""
+    """What recipes learn: a return; ``Holding`` says when it begins and ends. horizon_days counts for horizon days."""
 
     kind: Literal["return", "up_down", "buy_hold_sell"] = "buy_hold_sell"
     horizon_days: int = 10
     relative: bool = True
     thresholds: tuple[float, float] | None = None
+    horizon: Horizon = "days"
+    price: Price = "open"
+    volatility_scaled: bool = False
+
+    @property
+    def holding(self) -> Holding:
+        """When a decision is entered and left."""
+        return Holding(self.horizon_days, self.horizon, self.price)
 
     def __post_init__(self) -> None:
         _require(self.horizon_days >= 1, "horizon_days", "at least 1 session", self.horizon_days)
+        _ = self.holding  # refuses what does not go together
         rising = self.thresholds is None or self.thresholds[0] < self.thresholds[1]
         _require(rising, "thresholds", "two rising numbers", self.thresholds)
 
@@ -124,10 +143,10 @@ class StrategySettings:
 class RunConfig:
     """One run, whole.
 
-    headline: the recipe whose portfolio the report is about. inputs: recipe -> the features it sees, all of
-    ``features`` for a recipe that is not named. market: rule book, by name or file; by default that of the data's
-    source. groups: ``symbol`` fits every recipe to each symbol alone. executor, workers: where independent fits run,
-    and in how many processes; results do not depend on it.
+    headline: the recipe whose portfolio the report is about. features: names of features or of feature sets (``s4``).
+    inputs: recipe -> those that it sees, all of ``features`` for a recipe that is not named. market: rule book, by name
+    or file; by default that of the data's source. groups: ``symbol`` fits every recipe to each symbol alone.
+    executor, workers: where independent fits run, and in how many processes; results do not depend on it.
     """
 
     name: str
@@ -136,8 +155,8 @@ class RunConfig:
     recipes: Mapping[str, Recipe]
     headline: str
     title: str = ""
-    features: tuple[str, ...] | Literal["all"] = "all"
-    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    features: str | tuple[str, ...] = "all"
+    inputs: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     window: int = 20
     label: LabelSettings = field(default_factory=LabelSettings)
     seeds: tuple[int, ...] = (1,)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("nnstrategies", "feeds", "brokers", "configs")
 
 BASE = {"errors", "typing", "calendar", "panel", "scores"}
-DATA = BASE | {"features", "labels", "splits", "samples"}
+DATA = BASE | {"features", "holding", "labels", "splits", "samples"}
 # What each part may import of the others; itself is always allowed.
 ALLOWED = {
     "errors": set(),
@@ -23,10 +23,11 @@ ALLOWED = {
     "panel": BASE,
     "scores": BASE,
     "features": BASE,
-    "labels": BASE,
+    "holding": BASE,
+    "labels": BASE | {"features", "holding"},
     "splits": BASE | {"labels", "samples"},
     "samples": BASE | {"features", "labels", "splits"},
-    "factors": BASE | {"features", "labels", "samples"},
+    "factors": BASE | {"features", "holding", "labels", "samples"},
     "models": BASE,
     "training": DATA | {"factors", "models"},
     "predictors": DATA | {"models", "training"},

@@ -137,7 +137,7 @@ def test_what_cannot_be_mended_is_refused_with_object_and_place(table: pd.DataFr
         (rows().assign(name="x"), "repair: unknown column 'name': 18: dropped: it holds no numbers"),
         (rows().drop(columns="paused").assign(volume=0), "repair: rows with volume 0: 18 (first: 000001 2020-01-06)"),
         (changed(8, volume=0), "caution: rows with volume 0 that are not paused: 1 (first: 000002 2020-01-08): left"),
-        (rows().assign(pe=3.0), "caution: unknown column 'pe': 18: kept as an extra field"),
+        (rows().assign(beta=3.0), "caution: unknown column 'beta': 18: kept as an extra field"),
         (rows().drop(columns="adj_factor"), "caution: column 'adj_factor' absent: 1: factor 1"),
         (rows().assign(limit_up=np.nan), "caution: NaN in limit_up: 18 (first: 000001 2020-01-06): kept"),
         (
@@ -159,7 +159,7 @@ def test_every_repair_and_caution_is_counted_and_printed(table: pd.DataFrame, li
 def test_strict_refuses_repairs_but_not_cautions() -> None:
     with pytest.raises(DataError, match=r"strict: .* got 1 kinds of repair(.|\n)*sessions without a row"):
         load(rows().drop(index=8), strict=True)
-    _, report = load(rows().assign(pe=3.0), strict=True)
+    _, report = load(rows().assign(beta=3.0), strict=True)
     assert len(report.cautions) == 1
 
 
@@ -227,7 +227,7 @@ def test_dates_may_be_text_or_numbers_written_year_first(text: str) -> None:
 def test_any_order_and_duplication_of_rows_gives_the_same_panel(
     order: list[int], again: list[int], category: bool
 ) -> None:
-    table = rows().assign(pe=np.arange(18.0), is_st=pd.array([0, 1, pd.NA] * 6, dtype="Int8"))
+    table = rows().assign(beta=np.arange(18.0), is_st=pd.array([0, 1, pd.NA] * 6, dtype="Int8"))
     shuffled = table.iloc[[*order, *again]]
     if category:
         shuffled = shuffled.astype({"symbol": "category"})

@@ -147,28 +147,28 @@ def small(status: list[int], opens: list[float], closes: list[float]) -> Panel:
 
 
 def test_entry_is_the_next_open_and_exit_the_open_a_horizon_later() -> None:
-    labels = forward_return(small([1] * 5, [10, 11, 12, 13, 14], [10.5] * 5), horizon_days=2)
+    labels = forward_return(small([1] * 5, [10, 11, 12, 13, 14], [10.5] * 5), holding=2)
     assert labels.values[0, 0] == pytest.approx(13 / 11 - 1)
     assert labels.end[:, 0].tolist() == [3, 4, -1, -1, -1]
 
 
 def test_suspended_exit_moves_the_end_to_the_next_trading_session() -> None:
     P = int(Status.PAUSED)
-    labels = forward_return(small([1, 1, P, P, 1], [10, 11, 11, 11, 14], [11] * 5), horizon_days=1)
+    labels = forward_return(small([1, 1, P, P, 1], [10, 11, 11, 11, 14], [11] * 5), holding=1)
     assert labels.values[0, 0] == pytest.approx(14 / 11 - 1)
     assert labels.end[:, 0].tolist() == [4, -1, -1, -1, -1]
 
 
 def test_delisted_before_the_exit_leaves_at_the_last_close_once_it_is_gone() -> None:
     D, nan = int(Status.DELISTED), np.nan
-    labels = forward_return(small([1, 1, 1, D, D], [10, 11, 12, nan, nan], [10, 11, 6, nan, nan]), horizon_days=3)
+    labels = forward_return(small([1, 1, 1, D, D], [10, 11, 12, nan, nan], [10, 11, 6, nan, nan]), holding=3)
     assert labels.values[0, 0] == pytest.approx(6 / 11 - 1)
     assert labels.end[:, 0].tolist() == [3, 3, -1, -1, -1]
 
 
 def test_suspended_until_delisting_leaves_at_the_last_close() -> None:
     P, D = int(Status.PAUSED), int(Status.DELISTED)
-    labels = forward_return(small([1, 1, P, P, D], [10, 11, 8, 8, np.nan], [10, 8, 8, 8, np.nan]), horizon_days=1)
+    labels = forward_return(small([1, 1, P, P, D], [10, 11, 8, 8, np.nan], [10, 8, 8, 8, np.nan]), holding=1)
     assert labels.values[0, 0] == pytest.approx(8 / 11 - 1)
     assert labels.end[0, 0] == 4
 
@@ -182,7 +182,7 @@ def test_dividends_and_splits_are_no_return() -> None:
 
 def test_not_yet_listed_symbol_has_no_label_on_the_eve_of_its_listing() -> None:
     nan = np.nan
-    labels = forward_return(small([0, 1, 1, 1], [nan, 11, 12, 13], [nan, 11, 12, 13]), horizon_days=1)
+    labels = forward_return(small([0, 1, 1, 1], [nan, 11, 12, 13], [nan, 11, 12, 13]), holding=1)
     assert labels.end[:, 0].tolist() == [-1, 3, -1, -1]
 
 
@@ -204,10 +204,10 @@ def test_labels_cannot_be_written_to() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "returns", "horizon_days": 2}, "expected kind return, up_down or buy_hold_sell, got 'returns'"),
-        ({"kind": "return", "horizon_days": 0}, "horizon_days: expected at least 1, got 0"),
-        ({"kind": "up_down", "horizon_days": 2, "thresholds": (0, 1)}, "thresholds belong to buy_hold_sell"),
-        ({"kind": "buy_hold_sell", "horizon_days": 2, "thresholds": (0.1, -0.1)}, "expected two rising numbers"),
+        ({"kind": "returns", "holding": 2}, "expected kind return, up_down or buy_hold_sell, got 'returns'"),
+        ({"kind": "return", "holding": 0}, "horizon_days: expected at least 1, got 0"),
+        ({"kind": "up_down", "holding": 2, "thresholds": (0, 1)}, "thresholds belong to buy_hold_sell"),
+        ({"kind": "buy_hold_sell", "holding": 2, "thresholds": (0.1, -0.1)}, "expected two rising numbers"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(arguments: dict[str, object], message: str) -> None:

@@ -14,7 +14,8 @@ from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.search import SearchSettings, Space, check_search, with_values
 from nnstrategies.search.space import Range, _listed
-from nnstrategies.training import GroupedRecipe, RidgeRecipe
+from nnstrategies.training import EnsembleRecipe, GroupedRecipe, RidgeRecipe
+from nnstrategies.training.augment import Augment
 from tests.small_samples import ALL, LSTM
 
 RIDGE = RidgeRecipe()
@@ -121,6 +122,27 @@ def test_a_recipe_fitted_by_symbol_is_changed_inside():
     found = with_values(GroupedRecipe(RIDGE), {"penalty": 3.0})
     assert found == GroupedRecipe(replace(RIDGE, penalty=3.0))
     assert Space.of(GroupedRecipe(RIDGE), {"penalty": [1, 2]}).size() == 2
+
+
+def test_a_member_of_an_ensemble_is_searched_by_its_name():
+    both = EnsembleRecipe({"plain": LSTM, "noisy": replace(LSTM, augment=Augment(noise=0.1))})
+    tree = {
+        "members.noisy.augment.noise": [0.05, 0.2],
+        "members.plain.settings.hidden": [4, 8],
+        "weights": ["equal", "validation"],
+    }
+    assert Space.of(both, tree).size() == 8
+    found = with_values(both, {"members.noisy.augment.noise": 0.2, "members.noisy.lr": 0.5, "weights": "equal"})
+    assert (found.members["noisy"].augment.noise, found.members["noisy"].lr, found.weights) == (0.2, 0.5, "equal")
+    assert found.members["plain"] == LSTM
+    for key, said in (
+        ("members.loud.lr", "expected a setting of a member: members.plain.SETTING, members.noisy.SETTING"),
+        ("members.noisy", "expected a setting of a member"),
+        ("members.noisy.lrr", "recipe lstm has no such setting; did you mean 'lr'"),
+        ("members.noisy.settings.hiden", "lstm have no such setting; did you mean 'hidden'"),
+    ):
+        with pytest.raises(ConfigError, match=f"space.{key}: .*{said}"):
+            Space.of(both, {key: [1, 2]})
 
 
 def test_a_grid_is_every_combination_once():

@@ -17,7 +17,7 @@ import talib
 from nnstrategies.errors import ConfigError, DataError
 from nnstrategies.features.memo import forget
 from nnstrategies.panel import Panel
-from nnstrategies.typing import AnyArray, DateArray, Float32Array
+from nnstrategies.typing import AnyArray, DateArray, Float32Array, IntArray
 
 FeatureFunction = Callable[[Panel], AnyArray]
 
@@ -29,6 +29,10 @@ class Features:
     """Feature values [N, T, F], float32, C-contiguous when made; row t is known at the close of session t.
 
     NaN means not available (warming up, not listed). ``set_hash`` says which functions made them.
+    optional: names of features that a symbol may lack on a session (a bank has no inventory); a sample that lacks them
+        is still usable, and a scaler puts its neutral value there.
+    leaky: names of features that read the future on purpose, to measure what that gains; no model that saw one may
+        trade.
     """
 
     sessions: DateArray
@@ -36,6 +40,8 @@ class Features:
     names: tuple[str, ...]
     values: Float32Array
     set_hash: str
+    optional: frozenset[str] = frozenset()
+    leaky: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (len(self.symbols), len(self.sessions), len(self.names))
@@ -60,33 +66,47 @@ class Features:
         """One feature as a [T, N] view."""
         return self.values[:, :, _position(name, self.names)].T
 
+    @property
+    def required(self) -> IntArray:
+        """Positions of the features that a usable sample must have."""
+        return np.array([f for f, name in enumerate(self.names) if name not in self.optional], dtype=np.int64)
+
 
 class FeatureSet:
     """Features computed together, in this order.
 
     Each function takes a Panel and returns floats [T, N] whose row t uses rows up to t only. Infinite values count as
     not available and become NaN. To check a function of your own, see docs/features.md.
+    optional: names of features that a usable sample may lack, see ``Features``.
     """
 
-    def __init__(self, functions: Mapping[str, FeatureFunction]) -> None:
+    def __init__(self, functions: Mapping[str, FeatureFunction], optional: Iterable[str] = ()) -> None:
         if not functions:
             raise ConfigError("features: expected at least one feature, got none")
         self._functions = dict(functions)
+        self.optional = frozenset(optional) & self._functions.keys()
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._functions)
+
+    @property
+    def leaky(self) -> tuple[str, ...]:
+        """Names of the features that read the future on purpose (``reads_the_future``)."""
+        return tuple(name for name, function in self._functions.items() if getattr(function, "leaky", False))
 
     def __len__(self) -> int:
         return len(self._functions)
 
     @cached_property
     def hash(self) -> str:
-        """sha256 over names, source code (functions they call included) and the TA-Lib version."""
+        """sha256 over names, source code (functions they call included), which are optional, and the TA-Lib version."""
         digest = hashlib.sha256(f"TA-Lib {talib.__version__} {getattr(talib, '__ta_version__', b'')!r}".encode())
         for name, function in self._functions.items():
             digest.update(f"\0{name}\0".encode())
             digest.update("\0".join(_sources(function, set())).encode())
+        for name in sorted(self.optional):
+            digest.update(f"\0optional {name}".encode())
         return digest.hexdigest()
 
     def select(self, names: Iterable[str]) -> FeatureSet:
@@ -96,7 +116,7 @@ class FeatureSet:
             _position(name, self.names)
             if wanted.count(name) > 1:
                 raise ConfigError(f"features: {name!r} is listed twice; name each feature once")
-        return FeatureSet({name: self._functions[name] for name in wanted})
+        return FeatureSet({name: self._functions[name] for name in wanted}, self.optional)
 
     def __call__(self, panel: Panel) -> Features:
         """Compute all features; DataError names the function that returned something else than floats [T, N]."""
@@ -109,7 +129,7 @@ class FeatureSet:
                     out[n, :, start : start + len(block)] = np.stack([values[n] for values in block], axis=-1)
         finally:
             forget(panel)
-        return Features(panel.sessions, panel.symbols, names, out, self.hash)
+        return Features(panel.sessions, panel.symbols, names, out, self.hash, self.optional, self.leaky)
 
     def _compute(self, name: str, panel: Panel) -> Float32Array:
         values = self._functions[name](panel)
@@ -125,6 +145,12 @@ class FeatureSet:
         return stored
 
 
+def reads_the_future(function: FeatureFunction) -> FeatureFunction:
+    """Mark a feature that looks ahead on purpose; ``FeatureSet.leaky`` and ``Features.leaky`` name it from then on."""
+    function.leaky = True  # type: ignore[attr-defined]
+    return function
+
+
 def _position(name: str, names: tuple[str, ...]) -> int:
     if name in names:
         return names.index(name)
@@ -135,7 +161,8 @@ def _position(name: str, names: tuple[str, ...]) -> int:
 def _sources(function: object, seen: set[int]) -> list[str]:
     """Source of a function, its bound values, and of the functions and constants of its own package that it uses."""
     if isinstance(function, partial):
-        return [*_sources(function.func, seen), repr(function.args), repr(sorted(function.keywords.items()))]
+        bound = [*function.args, *(part for pair in sorted(function.keywords.items()) for part in pair)]
+        return [*_sources(function.func, seen), *(text for value in bound for text in _sources(value, seen))]
     plain = inspect.unwrap(function) if callable(function) else function
     if not isinstance(plain, FunctionType):
         return [repr(plain)] if isinstance(plain, int | float | str | bytes | tuple | None) else _class_source(plain)

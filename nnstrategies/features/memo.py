@@ -11,21 +11,23 @@ from nnstrategies.typing import AnyArray
 
 PanelFunction = Callable[[Panel], AnyArray]
 
-_results: WeakKeyDictionary[Panel, dict[str, AnyArray]] = WeakKeyDictionary()
+_results: WeakKeyDictionary[Panel, dict[PanelFunction, AnyArray]] = WeakKeyDictionary()
 
 
 def once_per_panel(function: PanelFunction) -> PanelFunction:
-    """Compute ``function(panel)`` once as long as the panel lives or until ``forget``; panels never change."""
-    key = f"{function.__module__}.{function.__qualname__}"
+    """Compute ``function(panel)`` once as long as the panel lives or until ``forget``; panels never change.
+
+    Known by the function itself, not by its name: closures made by one maker share their name.
+    """
 
     @wraps(function)
     def remembered(panel: Panel) -> AnyArray:
         known = _results.setdefault(panel, {})
-        if key not in known:
+        if function not in known:
             result = function(panel)
             result.flags.writeable = False
-            known[key] = result
-        return known[key]
+            known[function] = result
+        return known[function]
 
     return remembered
 

@@ -60,7 +60,16 @@ def load_market(config: RunConfig) -> Market:
         panel, truth = simulate(data)
         return Market(panel, "simulated", "members' index (simulated)", truth=truth)
     if isinstance(data, ChinaTables):
-        panel, report = load_china(data.folder, data.start, data.end, data.index)
+        panel, report = load_china(
+            data.folder,
+            data.start,
+            data.end,
+            data.index,
+            basics=data.basics,
+            fundamentals=data.fundamentals,
+            macro=data.macro,
+            news=data.news,
+        )
         return Market(panel, "China A-share tables", data.index, tuple(report.lines()), _survivorship(report))
     assert isinstance(data, FileTables)
     panel, report = load_files(
@@ -72,6 +81,8 @@ def load_market(config: RunConfig) -> Market:
         listings=data.listings,
         delistings=data.delistings,
         fundamentals=data.fundamentals,
+        macro=data.macro,
+        news=data.news,
         strict=data.strict,
         name=config.name,
     )

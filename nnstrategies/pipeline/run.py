@@ -16,7 +16,7 @@ import yaml
 
 from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import ConfigError, DataError, RunFolderError
-from nnstrategies.features import Features, FeatureSet, default_set
+from nnstrategies.features import Features, FeatureSet, chosen_from, feature_set, left_out
 from nnstrategies.labels import make_labels
 from nnstrategies.panel import Panel
 from nnstrategies.pipeline.console import console, open_log
@@ -54,15 +54,18 @@ class Run:
 
     @cached_property
     def feature_set(self) -> FeatureSet:
-        wanted = self.config.features
-        return default_set() if wanted == "all" else default_set().select(wanted)
+        for line in left_out(self.config.features, self.panel):
+            log.warning(line)
+        return feature_set(self.config.features, self.panel)
 
     @cached_property
     def samples(self) -> Samples:
         """Samples over all features, with the labels of the config."""
         panel, label = self.panel, self.config.label
         with self.stage("features"):
-            labels = make_labels(panel, label.kind, label.horizon_days, label.relative, label.thresholds)
+            labels = make_labels(
+                panel, label.kind, label.holding, label.relative, label.thresholds, label.volatility_scaled
+            )
             group = np.arange(panel.N) if self.config.groups == "symbol" else None
             return Samples.build(panel, self.feature_set(panel), labels, self.config.window, group)
 
@@ -70,12 +73,13 @@ class Run:
         """The same samples, cut down to the recipe's ``inputs``: every recipe is judged on the same rows."""
         if recipe not in self.config.inputs:
             return self.samples
-        whole, chosen = self.samples.features, self.feature_set.select(self.config.inputs[recipe])
+        whole, chosen = self.samples.features, chosen_from(self.config.inputs[recipe], self.feature_set)
         columns = [whole.names.index(name) for name in chosen.names]
         values = np.ascontiguousarray(whole.values[:, :, columns])  # [N, T, F] -> [N, T, F']
-        return replace(
-            self.samples, features=Features(whole.sessions, whole.symbols, chosen.names, values, chosen.hash)
+        features = Features(
+            whole.sessions, whole.symbols, chosen.names, values, chosen.hash, chosen.optional, chosen.leaky
         )
+        return replace(self.samples, features=features)
 
     @cached_property
     def test_rows(self) -> tuple[int, int]:

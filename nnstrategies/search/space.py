@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.errors import ConfigError
 from nnstrategies.models import MODELS, model_settings
+from nnstrategies.training.ensemble import EnsembleRecipe
 from nnstrategies.training.grouped import GroupedRecipe
 from nnstrategies.training.recipe import Recipe
 
@@ -57,8 +58,7 @@ class Space:
     def of(cls, recipe: Recipe, tree: Mapping[str, Any]) -> Space:
         """Check plain values against the recipe's fields; ConfigError names the key, and the nearest known one."""
         recipe = unwrapped(recipe)
-        models = _models(recipe, tree)
-        return cls({key: _parameter(f"search: space.{key}", _hint(recipe, key, models), tree[key]) for key in tree})
+        return cls({key: _parameter(f"search: space.{key}", _typed(recipe, key, tree), tree[key]) for key in tree})
 
     def size(self) -> float:
         """Number of different candidates; infinite where a range has no steps."""
@@ -97,25 +97,36 @@ def _replaced(old: Any, changes: Sequence[tuple[list[str], Value]]) -> Any:
         else:
             new[head] = value
     if isinstance(old, Mapping):
-        return {**old, **new}
+        return {**old, **new, **{head: _replaced(old[head], below) for head, below in inner.items()}}
     new |= {head: _replaced(getattr(old, head), below) for head, below in inner.items()}
     return dataclasses.replace(old, **new)
 
 
-def _models(recipe: Recipe, tree: Mapping[str, Any]) -> list[str]:
+def _typed(recipe: Recipe, key: str, tree: Mapping[str, Any]) -> Any:
+    """The type of a dotted setting, of a member's for an ensemble."""
+    head, *rest = key.split(".")
+    if not isinstance(recipe, EnsembleRecipe) or head != "members":
+        return _hint(recipe, key, key, _models(recipe, tree.get("model")))
+    if len(rest) < 2 or rest[0] not in recipe.members:
+        known = ", ".join(f"members.{name}.SETTING" for name in recipe.members)
+        raise ConfigError(f"search: space.{key}: expected a setting of a member: {known}")
+    member = recipe.members[rest[0]]
+    return _hint(member, key, ".".join(rest[1:]), _models(member, tree.get(f"members.{rest[0]}.model")))
+
+
+def _models(recipe: Recipe, searched: Any) -> list[str]:
     """The networks a candidate may have: their settings may be searched."""
-    own = getattr(recipe, "model", None)
-    named = tree.get("model", [own])
-    return [name for name in named if name in MODELS] if isinstance(named, list) else []
+    named = searched if isinstance(searched, list) else [getattr(recipe, "model", None)]
+    return [name for name in named if name in MODELS]
 
 
-def _hint(recipe: Recipe, key: str, models: Sequence[str]) -> Any:
-    """The type of a dotted setting."""
+def _hint(recipe: Recipe, key: str, path: str, models: Sequence[str]) -> Any:
+    """The type of the setting ``path`` of a recipe; ``key`` is what the user wrote."""
     hint: Any = type(recipe)
     walked: list[str] = []
-    for part in key.split("."):
+    for part in path.split("."):
         if _is_mapping(hint):
-            return _model_hint(key, part, models, recipe)
+            return _model_hint(key, part, models)
         if not dataclasses.is_dataclass(hint):
             raise ConfigError(f"search: space.{key}: {'.'.join(walked)} is a single value; leave out what follows it")
         known = [f.name for f in dataclasses.fields(hint) if f.init and (walked or f.name not in _FIXED)]
@@ -133,7 +144,7 @@ def _is_mapping(hint: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
-def _model_hint(key: str, name: str, models: Sequence[str], recipe: Recipe) -> Any:
+def _model_hint(key: str, name: str, models: Sequence[str]) -> Any:
     """The type of a network's own setting: that of its default."""
     known = {k: v for model in models for k, v in model_settings(model, {}).items()}
     if name not in known:

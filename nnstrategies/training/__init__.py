@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnstrategies.training.baselines import GradientBoostingRecipe, MomentumRecipe, RidgeRecipe
 from nnstrategies.training.classical import LogisticRecipe, PersistenceRecipe, RandomForestRecipe, SVMRecipe
+from nnstrategies.training.ensemble import EnsembleRecipe
 from nnstrategies.training.factor_screen import FactorScreenRecipe
 from nnstrategies.training.grouped import GroupedRecipe
 from nnstrategies.training.network import NetworkRecipe
@@ -26,10 +27,12 @@ RECIPES = {
     "logistic": LogisticRecipe,
     "persistence": PersistenceRecipe,
     "factor_screen": FactorScreenRecipe,
+    "ensemble": EnsembleRecipe,
 }
 
 __all__ = [
     "RECIPES",
+    "EnsembleRecipe",
     "Entry",
     "FactorScreenRecipe",
     "FitStore",

@@ -14,8 +14,8 @@ from nnstrategies.errors import FitError
 from nnstrategies.samples import Samples
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Incumbent, Recipe, describe, with_setting
-from nnstrategies.training.version import Version
-from nnstrategies.typing import AnyArray, IntArray
+from nnstrategies.training.version import Part, Version, packed
+from nnstrategies.typing import IntArray
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class GroupedRecipe:
     ) -> Version:
         """Fit the groups one after the other; a group's incumbent is its own part of the grouped version."""
         before = {part.symbols[0]: part.version for part in incumbent.version.parts} if incumbent else {}
-        parts: list[tuple[tuple[str, ...], Version]] = []
+        parts: list[Part] = []
         refused: dict[str, str] = {}
         for columns in groups(samples.group):
             one = samples.only(columns)
@@ -59,37 +59,29 @@ class GroupedRecipe:
             own = dataclasses.replace(incumbent, version=held) if incumbent and held else None
             recipe = with_setting(self.own.get(symbols[0], self.recipe), "name", f"{self.name}-{symbols[0]}")
             try:
-                parts.append((symbols, recipe.fit(one, asof, seed, own, progress)))
+                parts.append(Part(symbols, recipe.fit(one, asof, seed, own, progress), symbols[0]))
             except FitError as error:
                 refused[symbols[0]] = str(error)
                 log.warning("no model for %s: %s", ", ".join(symbols), error)
         if not parts:
             first = next(iter(refused.values()))
             raise FitError(f"{self.name}: none of {len(refused)} groups could be fitted; the first: {first}")
-        if incumbent and [version.id for _, version in parts] == [p.version.id for p in incumbent.version.parts]:
+        if incumbent and [p.version.id for p in parts] == [p.version.id for p in incumbent.version.parts]:
             return incumbent.version
         return self._joined(samples.upto(asof), seed, parts, refused)
 
-    def _joined(
-        self, known: Samples, seed: int, parts: list[tuple[tuple[str, ...], Version]], refused: Mapping[str, str]
-    ) -> Version:
-        first = parts[0][1]
+    def _joined(self, known: Samples, seed: int, parts: list[Part], refused: Mapping[str, str]) -> Version:
+        first = parts[0].version
         nothing = np.zeros(0, dtype=np.int64)
         manifest: dict[str, Any] = describe(known, (nothing, nothing), self.name, "grouped", seed) | {
             "window": first.manifest["window"],
             "outputs": list(first.outputs),
             "units": list(first.units),
-            "training_rows": sum(version.manifest["training_rows"] for _, version in parts),
-            "groups": [{"symbols": list(symbols), "manifest": dict(version.manifest)} for symbols, version in parts],
+            "training_rows": sum(part.version.manifest["training_rows"] for part in parts),
             "refused": dict(refused),
-            "metrics": _mean_metrics([version.metrics for _, version in parts]),
+            "metrics": _mean_metrics([part.version.metrics for part in parts]),
         }
-        arrays: dict[str, AnyArray] = {}
-        for number, (_, version) in enumerate(parts):
-            arrays |= {f"{number}.{key}": value for key, value in version.arrays.items()}
-            if version.scaler:
-                arrays |= {f"{number}.scaler.{key}": value for key, value in version.scaler.arrays.items()}
-        return Version(manifest, arrays, None, first.device)
+        return packed(manifest, parts, first.device)
 
 
 def groups(group: IntArray) -> list[IntArray]:

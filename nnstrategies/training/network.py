@@ -27,7 +27,7 @@ from nnstrategies.training.loop import Loop, LoopSettings, LoopState
 from nnstrategies.training.losses import LossSettings, objective
 from nnstrategies.training.progress import Progress, Tick
 from nnstrategies.training.recipe import Incumbent, RowPair, check_rows, date_of, describe
-from nnstrategies.training.scaler import Scaler
+from nnstrategies.training.scaler import Scaler, ScalingSetting, fit_scaler
 from nnstrategies.training.schedules import Optimiser, Schedule
 from nnstrategies.training.sequences import SequenceExamples, target_table
 from nnstrategies.training.targets import NetworkTarget, targets_of
@@ -42,7 +42,7 @@ class NetworkRecipe:
     (neighbouring days share most of their window and label). train_days: None trains on all days before validation.
     valid_days: sessions held back for early stop. target: what a ``return`` label becomes. checkpoints: folder for the
     state after each epoch, or None; neither it nor ``device`` changes what the version is. init: ``normal`` draws all
-    weights from Normal(0, 1) (S1). loss, augment, schedule, optimiser: see their classes.
+    weights from Normal(0, 1) (S1). loss, augment, schedule, optimiser: see their classes; scaling: see ``fit_scaler``.
     """
 
     name: str = "network"
@@ -68,6 +68,7 @@ class NetworkRecipe:
     augment: Augment = field(default_factory=Augment)
     schedule: Schedule = field(default_factory=Schedule)
     optimiser: Optimiser = field(default_factory=Optimiser)
+    scaling: ScalingSetting = "zscore"
     seeded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -86,6 +87,11 @@ class NetworkRecipe:
             raise ConfigError(f"recipe {self.name}: weight_decay: expected 0 or more, got {self.weight_decay}")
         if self.init not in ("xavier", "normal"):
             raise ConfigError(f"recipe {self.name}: init: expected xavier or normal, got {self.init!r}")
+        if self.scaling not in get_args(ScalingSetting):
+            raise ConfigError(
+                f"recipe {self.name}: scaling: expected one of {', '.join(get_args(ScalingSetting))}, "
+                f"got {self.scaling!r}"
+            )
         if self.target not in get_args(NetworkTarget):
             raise ConfigError(
                 f"recipe {self.name}: target: expected one of {', '.join(get_args(NetworkTarget))}, got {self.target!r}"
@@ -122,7 +128,7 @@ class NetworkRecipe:
                 normal(network)
             if incumbent is not None and incumbent.warm:
                 _load(network, incumbent.version, manifest)
-            scaler = Scaler.fit(known.features.values[train[1], train[0]])
+            scaler = fit_scaler(self.scaling, samples, train)
             loop, state = self._train(network, known, train, valid, scaler, manifest, seed, progress)
             best = self._version(manifest, network, scaler, state)
             if incumbent is None or not incumbent.gate or not len(valid[0]):

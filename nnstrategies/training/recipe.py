@@ -87,6 +87,9 @@ def with_setting(recipe: R, key: str, value: object) -> R:
     names = {f.name for f in dataclasses.fields(recipe)}  # type: ignore[arg-type]
     if key in names:
         return dataclasses.replace(recipe, **{key: value})  # type: ignore[type-var]
+    if "members" in names:
+        members = {name: with_setting(one, key, value) for name, one in recipe.members.items()}  # type: ignore
+        return dataclasses.replace(recipe, members=members)  # type: ignore[type-var]
     if "recipe" in names:
         return dataclasses.replace(recipe, recipe=with_setting(recipe.recipe, key, value))  # type: ignore
     return recipe

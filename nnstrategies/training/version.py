@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,10 +20,12 @@ from nnstrategies.typing import AnyArray, BoolArray, Float32Array
 
 @dataclass(frozen=True)
 class Part:
-    """The version of one group of symbols inside a grouped version."""
+    """A version inside another: of one group of ``symbols``, or a member of an ensemble with its ``weight``."""
 
     symbols: tuple[str, ...]
     version: Version
+    name: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,14 @@ class Version:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """The versions of the groups; none for a model of all symbols."""
+        """The versions that this one is made of, see ``packed``; none for a plain model."""
         parts = []
-        for number, group in enumerate(self.manifest.get("groups", ())):
+        for number, row in enumerate(self.manifest.get("parts", ())):
             prefix = f"{number}."
             own = {key.removeprefix(prefix): value for key, value in self.arrays.items() if key.startswith(prefix)}
             scaler = {key.removeprefix("scaler."): own.pop(key) for key in list(own) if key.startswith("scaler.")}
-            version = Version(group["manifest"], own, Scaler.from_arrays(scaler) if scaler else None, self.device)
-            parts.append(Part(tuple(group["symbols"]), version))
+            version = Version(row["manifest"], own, Scaler.from_arrays(scaler) if scaler else None, self.device)
+            parts.append(Part(tuple(row["symbols"]), version, row["name"], row["weight"]))
         return tuple(parts)
 
     @cached_property
@@ -92,12 +94,9 @@ class Version:
                 f"version {self.id}: trained on feature set {self.manifest['features']['hash'][:12]}, got "
                 f"{features.set_hash[:12]}; compute the features it was trained on or train anew"
             )
-        out = np.full((len(mask_row), len(self.outputs)), np.nan, dtype=np.float32)
-        for part in self.parts:
-            own = mask_row & np.isin(features.symbols, part.symbols)
-            out[own] = part.version.predict(features, own, t)[own]
         if self.parts:
-            return out
+            return JOINED[self.manifest["kind"]](self.parts, features, mask_row, t)
+        out = np.full((len(mask_row), len(self.outputs)), np.nan, dtype=np.float32)
         rows = np.flatnonzero(mask_row)
         first = t + 1 - self.manifest["window"]
         if len(rows) and first >= 0:
@@ -107,3 +106,38 @@ class Version:
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key not in ("_apply", "parts")}
+
+
+def packed(manifest: Mapping[str, Any], parts: Sequence[Part], device: str) -> Version:
+    """One version of several: their manifests and weights in its own, their arrays under the part's number."""
+    rows = [
+        {"name": p.name, "weight": p.weight, "symbols": list(p.symbols), "manifest": dict(p.version.manifest)}
+        for p in parts
+    ]
+    arrays: dict[str, AnyArray] = {}
+    for number, part in enumerate(parts):
+        arrays |= {f"{number}.{key}": value for key, value in part.version.arrays.items()}
+        if part.version.scaler:
+            arrays |= {f"{number}.scaler.{key}": value for key, value in part.version.scaler.arrays.items()}
+    return Version({**manifest, "parts": rows}, arrays, None, device)
+
+
+def _by_group(parts: Sequence[Part], features: Features, mask_row: BoolArray, t: int) -> Float32Array:
+    """Each symbol's outputs [N, K] from the part of its group; NaN for a symbol of none."""
+    out = np.full((len(mask_row), len(parts[0].version.outputs)), np.nan, dtype=np.float32)
+    for part in parts:
+        own = mask_row & np.isin(features.symbols, part.symbols)
+        out[own] = part.version.predict(features, own, t)[own]
+    return out
+
+
+def _by_weight(parts: Sequence[Part], features: Features, mask_row: BoolArray, t: int) -> Float32Array:
+    """Weighted mean and standard deviation [N, 2] over the members' scores, in float64 and in their order."""
+    scores = np.stack([part.version.predict(features, mask_row, t)[:, 0].astype(np.float64) for part in parts])
+    weights = np.array([part.weight for part in parts])[:, None]
+    mean = (weights * scores).sum(axis=0)
+    spread = np.sqrt((weights * (scores - mean) ** 2).sum(axis=0))
+    return np.stack([mean, spread], axis=1).astype(np.float32)
+
+
+JOINED = {"grouped": _by_group, "ensemble": _by_weight}

@@ -134,8 +134,8 @@ def on_device(recipe: Recipe, device: str | None) -> Recipe:
 
 def needs_gpu(recipe: Recipe) -> bool:
     """Whether fitting happens on a GPU, which a forked process cannot use."""
-    inner = getattr(recipe, "recipe", recipe)
-    return resolve_device(getattr(inner, "device", "cpu")).type == "cuda"
+    inner = [*getattr(recipe, "members", {}).values(), getattr(recipe, "recipe", recipe)]
+    return any(resolve_device(getattr(one, "device", "cpu")).type == "cuda" for one in inner)
 
 
 def next_session(calendar: Calendar, row: int) -> dt.date:
