@@ -23,12 +23,15 @@ from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
 from nnstrategies.search.settings import SearchSettings, check_search
 from nnstrategies.settings import (
+    MAIN,
     MARKETS,
     SOURCES,
     EvidenceSettings,
     LabelSettings,
+    PortfolioSettings,
     RunConfig,
     StrategySettings,
+    TaskSettings,
     WalkForwardSettings,
 )
 from nnstrategies.training import RECIPES, EnsembleRecipe, MomentumRecipe, PersistenceRecipe
@@ -94,6 +97,11 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
             values[name] = build(cls, values[name], f"{where}: {name}")
     values["recipes"] = _recipes(values["recipes"], values["walk_forward"], where)
     _check_recipes(values["recipes"], where)
+    for name, cls in (("tasks", TaskSettings), ("portfolios", PortfolioSettings)):
+        if name in values:
+            if not isinstance(values[name], dict):
+                raise ConfigError(f"{where}: {name}: expected named sections, got {values[name]!r}")
+            values[name] = {key: build(cls, one, f"{where}: {name}.{key}") for key, one in values[name].items()}
     for name, choices in (("costs", COSTS), ("slippage", SLIPPAGE)):
         if name in values:
             values[name] = choice(values[name], "kind", choices, f"{where}: {name}")
@@ -196,6 +204,7 @@ _PLAIN: dict[str, Any] = {
     "window": int,
     "seeds": tuple[int, ...],
     "groups": Literal["pooled", "symbol"],
+    "measure": Literal["across", "time"],
     "device": Literal["auto", "cpu", "cuda"],
     "executor": Literal["local", "processes"],
     "workers": int,
@@ -213,29 +222,23 @@ def _plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _check_whole(config: RunConfig, where: str) -> None:
-    if config.headline not in config.recipes:
-        raise ConfigError(
-            f"{where}: headline: {config.headline!r} is no recipe; {suggest(config.headline, config.recipes)}"
-        )
-    known = _named(config.features, f"{where}: features")
+    _check_tasks(config, where)
+    _check_portfolios(config, where)
     for name, recipe in config.recipes.items():
-        if isinstance(recipe, MomentumRecipe) and recipe.feature not in _named(
-            config.inputs.get(name, known), f"{where}: inputs.{name}"
-        ):
+        task = config.task_of(name)[1]
+        known = _named(task.features, f"{where}: features")
+        seen = _named(config.inputs.get(name, known), f"{where}: inputs.{name}")
+        _check_inputs(seen, known, f"{where}: inputs.{name}")
+        if isinstance(recipe, MomentumRecipe) and recipe.feature not in seen:
             raise ConfigError(
                 f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
             )
-    for name, features in config.inputs.items():
-        if name not in config.recipes:
-            raise ConfigError(f"{where}: inputs: {name!r} is no recipe; {suggest(name, config.recipes)}")
-        _check_inputs(_named(features, f"{where}: inputs.{name}"), known, f"{where}: inputs.{name}")
+    for name in config.inputs:
+        _known(name, config.recipes, "recipe", f"{where}: inputs")
+    different = len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds)
     checks = (
-        (config.window >= 1, "window: expected at least 1 session"),
         (config.workers >= 1, "workers: expected at least 1"),
-        (
-            len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds),
-            "seeds: expected different whole numbers",
-        ),
+        (different, "seeds: expected different whole numbers"),
         (config.evidence.refits >= 0, "evidence.refits: expected 0 or more"),
         (config.evidence.every_days >= 1, "evidence.every_days: expected at least 1 session"),
     )
@@ -244,11 +247,48 @@ def _check_whole(config: RunConfig, where: str) -> None:
             raise ConfigError(f"{where}: {message}")
     if config.search is not None:
         try:
-            check_search(config.search, config.recipes, config.label.kind, config.walk_forward.refit)
+            task = config.task_of(config.search.recipe)[1]
+            refit = task.refit or config.walk_forward.refit
+            check_search(config.search, config.recipes, task.label.kind, refit, task.measure)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
     if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:
         raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
+
+
+def _check_portfolios(config: RunConfig, where: str) -> None:
+    for name, portfolio in config.portfolios.items():
+        _check_name("portfolios", name, where)
+        for recipe in portfolio.recipes:
+            _known(recipe, config.recipes, "recipe", f"{where}: portfolios.{name}")
+        timer = config.task_of(portfolio.exposure)[1] if portfolio.exposure else None
+        if timer and (timer.on, timer.label.kind) != ("benchmark", "up_down"):
+            raise ConfigError(
+                f"{where}: portfolios.{name}: exposure: expected a recipe of a task on: benchmark with label up_down, "
+                f"whose probability it is; got {portfolio.exposure!r} on {timer.on} with {timer.label.kind}"
+            )
+    kind = "portfolio" if config.portfolios else "recipe of the run's own task"
+    _known(config.headline, config.traded, kind, f"{where}: headline")
+
+
+def _check_tasks(config: RunConfig, where: str) -> None:
+    seen: set[str] = set()
+    for name, task in config.tasks.items():
+        _check_name("tasks", name, where)
+        for recipe in task.recipes:
+            _known(recipe, config.recipes, "recipe", f"{where}: tasks.{name}")
+        if name == MAIN or not task.recipes or seen & set(task.recipes):
+            raise ConfigError(f"{where}: tasks.{name}: expected a name of its own and recipes that no other task has")
+        seen |= set(task.recipes)
+        if task.picks:
+            _known(task.picks.of, config.main_task.recipes, "recipe of the run's own task", f"{where}: tasks.{name}")
+            if task.picks.since >= config.walk_forward.first_test:
+                raise ConfigError(f"{where}: tasks.{name}: picks.since: expected a date before walk_forward.first_test")
+
+
+def _known(name: str, known: Any, what: str, where: str) -> None:
+    if name not in known:
+        raise ConfigError(f"{where}: {name!r} is no {what}; {suggest(name, list(known))}")
 
 
 def _named(wanted: str | tuple[str, ...], where: str) -> tuple[str, ...]:

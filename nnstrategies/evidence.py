@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Recipe
 from nnstrategies.training.walkforward import RecipeAt, needs_gpu, recipes_on, walk_forward
 from nnstrategies.typing import AnyArray, BoolArray, FloatArray
+
+Measure = Literal["across", "time"]  # rank ICs across the symbols of a date, or through time for each symbol
 
 
 def ic(scores: AnyArray, returns: AnyArray, mask: BoolArray) -> FloatArray:
@@ -46,13 +48,19 @@ def _masked(what: str, scores: AnyArray, returns: AnyArray, mask: BoolArray) -> 
     return np.where(mask, scores, np.nan)
 
 
-def shuffled(samples: Samples, seed: int) -> Samples:
-    """The same features with labels that cannot be predicted from them: each symbol gets another's whole label history.
+def shuffled(samples: Samples, seed: int, measure: Measure = "across") -> Samples:
+    """The same features with labels that cannot be predicted from them; the mask stays: it belongs to the features.
 
-    One random permutation of the symbols holds over all dates, for values, ends and returns alike. A label path thus
-    keeps its overlap, its persistence and its dates, only not its symbol. The mask stays: it belongs to the features.
+    across: each symbol gets another's whole label history, by one random permutation over all dates, for values, ends
+        and returns alike. A label path thus keeps its overlap, its persistence and its dates, only not its symbol.
+    time: each symbol keeps its own, moved on by a random number of sessions around the end, at least a tenth of the
+        span: another symbol's path would leave in what all have in common on a date.
     """
-    return samples.permuted(np.random.default_rng(seed).permutation(samples.N))
+    rng = np.random.default_rng(seed)
+    if measure == "across":
+        return samples.permuted(rng.permutation(samples.N))
+    least = max(samples.T // 10, 1)
+    return samples.moved(rng.integers(least, samples.T - least + 1, size=samples.N))
 
 
 def p_value(observed: float, null: Sequence[float]) -> float:
@@ -62,11 +70,21 @@ def p_value(observed: float, null: Sequence[float]) -> float:
     return (1 + sum(value >= observed for value in null)) / (1 + len(null))
 
 
-def mean_rank_ic(scores: AnyArray, samples: Samples, rows: Sequence[int]) -> float:
-    """Mean over ``rows`` of the rank IC of scores [T, N] with the samples' true returns; NaN when no row has one."""
+def mean_rank_ic(scores: AnyArray, samples: Samples, rows: Sequence[int], measure: Measure = "across") -> float:
+    """Mean rank IC of scores [T, N] with the samples' true returns over ``rows``; NaN when there is none.
+
+    across: of each date's symbols, mean over dates. time: of each symbol's dates, mean over symbols.
+    """
+    return _mean(rank_ic(*_judged(scores, samples, rows, measure)))
+
+
+def _judged(
+    scores: AnyArray, samples: Samples, rows: Sequence[int], measure: Measure
+) -> tuple[AnyArray, AnyArray, BoolArray]:
+    """Scores, returns and mask of ``rows``, laid so that what is compared lies along the last axis."""
     index = np.asarray(rows, dtype=np.int64)
-    by_date = rank_ic(scores[index], samples.labels.returns[index], samples.mask[index])
-    return float(np.nanmean(by_date)) if np.isfinite(by_date).any() else float("nan")
+    tables = scores[index], samples.labels.returns[index], samples.mask[index]
+    return tables if measure == "across" else (tables[0].T, tables[1].T, tables[2].T)
 
 
 def null_rank_ic(
@@ -77,10 +95,12 @@ def null_rank_ic(
     rows: Sequence[int],
     seed: int,
     progress: Progress | None = None,
+    measure: Measure = "across",
 ) -> float:
     """Mean rank IC over ``rows`` of one walk-forward on shuffled labels, judged on the true returns."""
-    timeline = walk_forward(shuffled(samples, seed), calendar, recipe, (seed,), plan, progress=progress)[seed]
-    return mean_rank_ic(score(samples, timeline, rows).column(), samples, rows)
+    moved = shuffled(samples, seed, measure)
+    timeline = walk_forward(moved, calendar, recipe, (seed,), plan, progress=progress)[seed]
+    return mean_rank_ic(score(samples, timeline, rows).column(), samples, rows, measure)
 
 
 def null_rank_ics(
@@ -94,6 +114,7 @@ def null_rank_ics(
     workers: int = 1,
     progress: Progress | None = None,
     device: str | None = None,
+    measure: Measure = "across",
 ) -> list[float]:
     """Mean rank IC over ``rows`` of ``count`` walk-forwards, each on newly shuffled labels, judged on the true returns.
 
@@ -106,7 +127,7 @@ def null_rank_ics(
     seeds = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence([seed, 1]).spawn(count)]
 
     def job(number: int, report: Progress | None) -> float:
-        return null_rank_ic(samples, calendar, recipe_at, plan, rows, seeds[number], report)
+        return null_rank_ic(samples, calendar, recipe_at, plan, rows, seeds[number], report, measure)
 
     return [float(v) for v in run_jobs(job, count, 1 if needs_gpu(recipe_at(plan.rows[0])) else workers, progress)]
 
@@ -115,6 +136,7 @@ def null_rank_ics(
 class Evidence:
     """What a recipe's scores achieved out of sample, and what chance would have.
 
+    measure: what is compared: a date's symbols, or (``time``) a symbol's dates; "dates" below are then symbols.
     rank_ic, ic: mean over dates and seeds. rank_ic_std_dates: standard deviation over dates, mean over seeds. seeds:
     seed -> mean rank IC. seed_spread: standard deviation over seeds (0 for one). null: mean rank IC of each shuffled
     refit, over ``null_rows`` dates; ``null_observed`` is the recipe's own over the same dates, what p_value compares.
@@ -130,6 +152,7 @@ class Evidence:
     null_rows: int = 0
     p_value: float = float("nan")
     refits: int = 0
+    measure: Measure = "across"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; NaN becomes None."""
@@ -142,15 +165,14 @@ def evidence(
     rows: Sequence[int],
     null: Sequence[float] = (),
     null_rows: Sequence[int] | None = None,
+    measure: Measure = "across",
 ) -> Evidence:
     """Summarise scores [T, N] by seed over test ``rows``; ``null`` comes from ``null_rank_ics`` over ``null_rows``."""
-    index = np.asarray(rows, dtype=np.int64)
-    returns, mask = samples.labels.returns[index], samples.mask[index]
-    ranks = {seed: rank_ic(values[index], returns, mask) for seed, values in scores.items()}
-    plain = [ic(values[index], returns, mask) for values in scores.values()]
+    ranks = {seed: rank_ic(*_judged(values, samples, rows, measure)) for seed, values in scores.items()}
+    plain = [ic(*_judged(values, samples, rows, measure)) for values in scores.values()]
     means = {seed: _mean(values) for seed, values in ranks.items()}
     judged = list(rows if null_rows is None else null_rows)
-    observed = _mean([mean_rank_ic(values, samples, judged) for values in scores.values()])
+    observed = _mean([mean_rank_ic(values, samples, judged, measure) for values in scores.values()])
     return Evidence(
         rank_ic=_mean(list(means.values())),
         rank_ic_std_dates=_mean([float(np.nanstd(v)) if np.isfinite(v).any() else np.nan for v in ranks.values()]),
@@ -162,6 +184,7 @@ def evidence(
         null_rows=len(judged) if null else 0,
         p_value=p_value(observed, null),
         refits=len(null),
+        measure=measure,
     )
 
 

@@ -59,6 +59,19 @@ class Labels:
             returns=np.where(known, self.returns[: t + 1], np.float32(np.nan)),
         )
 
+    def moved(self, days: IntArray) -> Labels:
+        """Each column moved on by days[n] rows, around the end; an end past the last row becomes none."""
+        total = len(self.end)
+        rows = (np.arange(total)[:, None] - days) % total  # [T, N] where each label comes from
+        columns = np.arange(self.end.shape[1])
+        later = self.end[rows, columns] - rows
+        end = np.where(self.end[rows, columns] >= 0, np.arange(total)[:, None] + later, -1)
+        known = (end >= 0) & (end < total)
+        values, returns = (
+            np.where(known, array[rows, columns], np.float32(np.nan)) for array in (self.values, self.returns)
+        )
+        return replace(self, values=values, end=np.where(known, end, -1), returns=returns)
+
     def of_columns(self, columns: IntArray | slice) -> Labels:
         """The labels of these columns, in this order."""
         return replace(self, values=self.values[:, columns], end=self.end[:, columns], returns=self.returns[:, columns])

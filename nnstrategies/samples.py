@@ -89,6 +89,13 @@ class Samples:
         """The same features and mask, each symbol with the whole label history of another: that of order[n]."""
         return replace(self, labels=self.labels.of_columns(order))
 
+    def moved(self, days: IntArray) -> Samples:
+        """The same features and mask, the label history of symbol n moved on by days[n] sessions, around the end.
+
+        A moved label is known as many sessions after its date as before; where that lies past the end it is none.
+        """
+        return replace(self, labels=self.labels.moved(days))
+
     def rows(self, first: int, last: int, known_by: int, stride: int = 1) -> tuple[IntArray, IntArray]:
         """(t, n) of the labelled samples with first <= t <= last and a label known by the close of ``known_by``.
 

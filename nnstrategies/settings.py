@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nnstrategies.errors import ConfigError
+from nnstrategies.evidence import Measure
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings
@@ -15,6 +16,9 @@ from nnstrategies.search.settings import SearchSettings
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training.plan import RefitPlan, Start
 from nnstrategies.training.recipe import Recipe
+
+Refit = Literal["once", "month", "quarter", "year"] | int
+MAIN = "main"  # the task of recipes that no other names
 
 
 def _require(holds: bool, key: str, expected: str, got: object) -> None:
@@ -61,7 +65,10 @@ class ChinaTables:
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """What recipes learn: a return; ``Holding`` says when it begins and ends. horizon_days counts for horizon days."""
+    """What recipes learn: a return; ``Holding`` says when it begins and ends. horizon_days counts for horizon days.
+
+    also_days: further horizons, whose returns a factor screen reads beside that of the label.
+    """
 
     kind: Literal["return", "up_down", "buy_hold_sell"] = "buy_hold_sell"
     horizon_days: int = 10
@@ -70,6 +77,7 @@ class LabelSettings:
     horizon: Horizon = "days"
     price: Price = "open"
     volatility_scaled: bool = False
+    also_days: tuple[int, ...] = ()
 
     @property
     def holding(self) -> Holding:
@@ -79,8 +87,74 @@ class LabelSettings:
     def __post_init__(self) -> None:
         _require(self.horizon_days >= 1, "horizon_days", "at least 1 session", self.horizon_days)
         _ = self.holding  # refuses what does not go together
+        further = all(days >= 1 and days != self.horizon_days for days in self.also_days)
+        _require(
+            (further and self.horizon == "days") or not self.also_days, "also_days", "other horizons", self.also_days
+        )
         rising = self.thresholds is None or self.thresholds[0] < self.thresholds[1]
         _require(rising, "thresholds", "two rising numbers", self.thresholds)
+
+
+@dataclass(frozen=True)
+class PickSettings:
+    """Samples that another recipe picked out of sample: the best ``top_n``, or ``share``, of its scores at each date.
+
+    of: that recipe; since: the first date of its out-of-sample scores, before which nothing is picked.
+    """
+
+    of: str
+    since: dt.date
+    top_n: int | None = None
+    share: float | None = None
+
+    def __post_init__(self) -> None:
+        _require((self.top_n is None) != (self.share is None), "picks", "either top_n or share", "both or neither")
+        _require(self.top_n is None or self.top_n >= 1, "top_n", "at least 1", self.top_n)
+        _require(self.share is None or 0 < self.share <= 1, "share", "0 < share <= 1", self.share)
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What some recipes learn, where it is not what the run's own ``features``, ``window`` and ``label`` say.
+
+    recipes: those that learn it. on: the stocks, or the benchmark as one symbol. groups: ``symbol`` fits every recipe
+    to each symbol alone. picks: only what another recipe picked. refit: how often, where that is not as
+    ``walk_forward`` says. measure: information coefficients across the symbols
+    of a date, or through time for each symbol (where a date has few to compare).
+    """
+
+    recipes: tuple[str, ...] = ()
+    features: str | tuple[str, ...] = "all"
+    window: int = 20
+    label: LabelSettings = field(default_factory=LabelSettings)
+    groups: Literal["pooled", "symbol"] = "pooled"
+    on: Literal["stocks", "benchmark"] = "stocks"
+    picks: PickSettings | None = None
+    measure: Measure = "across"
+    refit: Refit | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.window >= 1, "window", "at least 1 session", self.window)
+        _require(self.on == "stocks" or self.measure == "time", "measure", "time, on the benchmark", self.measure)
+        _require(self.on == "stocks" or not self.label.relative, "label.relative", "false, on the benchmark", True)
+
+
+@dataclass(frozen=True)
+class PortfolioSettings:
+    """A portfolio made of several recipes' scores.
+
+    score: orders the stocks. confirm: its score must exceed ``strategy.confirm_above`` too. exposure: a recipe on the
+    benchmark whose probability of a rise is the share of the capital to invest.
+    """
+
+    score: str
+    confirm: str | None = None
+    exposure: str | None = None
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Those that it is made of."""
+        return tuple(name for name in (self.score, self.confirm, self.exposure) if name)
 
 
 @dataclass(frozen=True)
@@ -93,7 +167,7 @@ class WalkForwardSettings:
 
     first_test: dt.date
     last_test: dt.date | None = None
-    refit: Literal["once", "month", "quarter", "year"] | int = "year"
+    refit: Refit = "year"
     train_days: int | None = None
     valid_days: int | None = None
     embargo_days: int | None = None
@@ -131,6 +205,7 @@ class StrategySettings:
     repair: bool = True
     exclude_st: bool = False
     min_listed_days: int = 0
+    confirm_above: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.min_listed_days >= 0, "min_listed_days", "0 or more sessions", self.min_listed_days)
@@ -143,9 +218,10 @@ class StrategySettings:
 class RunConfig:
     """One run, whole.
 
-    headline: the recipe whose portfolio the report is about. features: names of features or of feature sets (``s4``).
-    inputs: recipe -> those that it sees, all of ``features`` for a recipe that is not named. market: rule book, by name
-    or file; by default that of the data's source. groups: ``symbol`` fits every recipe to each symbol alone.
+    headline: the recipe, or portfolio, that the report is about. features: names of features or of feature sets
+    (``s4``). inputs: recipe -> those that it sees, all of its task's for a recipe that is not named. market: rule book,
+    by name or file; by default that of the data's source. groups, measure: see TaskSettings; tasks: what further
+    recipes learn. portfolios: made of several recipes; without any, each recipe of the run's own task trades alone.
     executor, workers: where independent fits run, and in how many processes; results do not depend on it.
     """
 
@@ -167,10 +243,30 @@ class RunConfig:
     slippage: SlippageSettings = field(default_factory=SLIPPAGE["none"])
     account: AccountSettings = field(default_factory=AccountSettings)
     groups: Literal["pooled", "symbol"] = "pooled"
+    measure: Measure = "across"
+    tasks: Mapping[str, TaskSettings] = field(default_factory=dict)
+    portfolios: Mapping[str, PortfolioSettings] = field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     executor: Literal["local", "processes"] = "processes"
     workers: int = 2
     search: SearchSettings | None = None
+
+    @property
+    def main_task(self) -> TaskSettings:
+        """What recipes learn that no further task names."""
+        elsewhere = {name for task in self.tasks.values() for name in task.recipes}
+        own = tuple(name for name in self.recipes if name not in elsewhere)
+        return TaskSettings(own, self.features, self.window, self.label, self.groups, measure=self.measure)
+
+    def task_of(self, recipe: str) -> tuple[str, TaskSettings]:
+        """Name and settings of what a recipe learns."""
+        return next(((n, task) for n, task in self.tasks.items() if recipe in task.recipes), (MAIN, self.main_task))
+
+    @property
+    def traded(self) -> dict[str, PortfolioSettings]:
+        """Every portfolio by name, the headline first."""
+        named = dict(self.portfolios) or {name: PortfolioSettings(name) for name in self.main_task.recipes}
+        return {name: named[name] for name in sorted(named, key=lambda name: name != self.headline)}
 
 
 SOURCES: dict[str, type] = {"simulated": SimulatedMarket, "files": FileTables, "china": ChinaTables}

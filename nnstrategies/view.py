@@ -129,6 +129,10 @@ class View:
         """An output of the predictor at this close; NaN where there is none."""
         return self._table.at(self.t, name)
 
+    def has_output(self, name: str) -> bool:
+        """Whether the predictor has an output of that name."""
+        return name in self._table.names
+
     @property
     def has_scores(self) -> bool:
         return bool(self._table.names)

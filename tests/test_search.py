@@ -226,6 +226,18 @@ def test_a_recipe_by_symbol_is_searched_like_any_other():
     assert choice.counts == {"complete": 2}
 
 
+def test_a_single_symbol_is_searched_by_accuracy_and_leaves_no_portfolio():
+    panel, samples = market_samples("up_down")
+    column = int(samples.mask[:ASOF].sum(axis=0).argmax())
+    one = samples.only(np.array([column]))
+    settings = SearchSettings("lstm", {"lr": [0.003, 0.03]}, "grid", folds=2, valid_days=25, objective="accuracy")
+    choice = search_as_of(one, ASOF, replace(LSTM, epochs=1), settings)
+    assert 0 <= choice.value <= 1
+    assert np.isnan(choice.rank_ic)
+    assert all(fold.rank_ic is None and fold.returns == () for one in choice.trials for fold in one.folds)
+    assert Choice.from_json(json.loads(json.dumps(choice.to_json()))).params == choice.params
+
+
 def trial(number: int, values: list[float], state: str = "complete") -> Trial:
     folds = [replace(judged_fold(), value=value) for value in values]
     return Trial(number, {"lr": float(number)}, state, tuple(folds))  # type: ignore[arg-type]

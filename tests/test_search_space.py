@@ -79,6 +79,13 @@ def test_accuracy_needs_classes():
         parse(tree, "small.yaml")
 
 
+def test_rank_ic_needs_symbols_to_compare():
+    settings = SearchSettings("lstm", {"lr": [0.1, 0.2]}, every="once")
+    with pytest.raises(ConfigError, match="lstm is measured through time; take accuracy or loss"):
+        check_search(settings, {"lstm": LSTM}, "up_down", "year", "time")
+    check_search(replace(settings, objective="loss"), {"lstm": LSTM}, "up_down", "year", "time")
+
+
 def test_a_config_with_a_search_survives_being_written_and_read():
     text = """
     space: {settings.hidden: [4, 8], lr: {low: 1e-4, high: 1e-2, log: true}, train_days: [null, 252]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import shlex
 from typing import Any
@@ -53,6 +54,8 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
         "label": {"kind": config.label.kind, "horizon_days": config.label.horizon_days},
         "test": {"first": str(panel.sessions[first]), "last": str(panel.sessions[last])},
         "headline": config.headline,
+        "judged": config.traded[config.headline].score,
+        "portfolios": {name: dataclasses.asdict(portfolio) for name, portfolio in config.portfolios.items()},
         "strategy": strategy or "RebalanceStrategy",
         "command": _command(run, strategy),
         "benchmark": {"name": run.market.benchmark, "kind": "price index"},

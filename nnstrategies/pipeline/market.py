@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
+from nnstrategies.errors import DataError
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.china import load_china, member_spans, survivorship
+from nnstrategies.feeds.china_index import load_china_index
 from nnstrategies.feeds.files import load_files
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.feeds.truth import Truth
+from nnstrategies.index_panel import index_panel
 from nnstrategies.market.audit import UNEXPLAINED, off_tick, outside_limits, summary, uncovered_rows
 from nnstrategies.market.book import Book, MarketEvent, sureness
 from nnstrategies.market.read import read_book, read_events
@@ -42,7 +48,7 @@ class RuleCheck:
 class Market:
     """findings: printed lines of the loading checks. cautions: those of them that bear on every result.
 
-    truth: None unless the market is simulated.
+    truth: None unless the market is simulated. timed: the index's own bars, where the source has them.
     """
 
     panel: Panel
@@ -51,6 +57,15 @@ class Market:
     findings: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     truth: Truth | None = None
+    timed: Callable[[], Panel] | None = None
+
+    @cached_property
+    def index(self) -> Panel:
+        """The benchmark as a panel of one symbol over the same sessions, for models that time the market."""
+        panel = self.timed() if self.timed else index_panel(self.panel)
+        if not np.array_equal(panel.sessions, self.panel.sessions):
+            raise DataError(f"{panel.name}: expected the sessions of {self.panel!r}, got {panel!r}; complete the table")
+        return panel
 
 
 def load_market(config: RunConfig) -> Market:
@@ -70,7 +85,14 @@ def load_market(config: RunConfig) -> Market:
             macro=data.macro,
             news=data.news,
         )
-        return Market(panel, "China A-share tables", data.index, tuple(report.lines()), _survivorship(report))
+        return Market(
+            panel,
+            "China A-share tables",
+            data.index,
+            tuple(report.lines()),
+            _survivorship(report),
+            timed=lambda: load_china_index(data.folder, data.start, data.end, data.index)[0],
+        )
     assert isinstance(data, FileTables)
     panel, report = load_files(
         data.prices,

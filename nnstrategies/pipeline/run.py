@@ -7,27 +7,29 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import ConfigError, DataError, RunFolderError
-from nnstrategies.features import Features, FeatureSet, chosen_from, feature_set, left_out
-from nnstrategies.labels import make_labels
+from nnstrategies.features import FeatureSet
 from nnstrategies.panel import Panel
 from nnstrategies.pipeline.console import console, open_log
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.market import Market, load_market
+from nnstrategies.pipeline.tasks import features_of, picked, samples_of, with_inputs
 from nnstrategies.samples import Samples
-from nnstrategies.settings import RunConfig
+from nnstrategies.settings import MAIN, RunConfig, TaskSettings
 from nnstrategies.splits import refit_rows
 from nnstrategies.training import GroupedRecipe, Recipe, RefitPlan
 from nnstrategies.training.jobs import workers_of
 from nnstrategies.training.walkforward import on_device
+from nnstrategies.typing import Float32Array
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Run:
 
     folder: RunFolder
     config: RunConfig
+    _tasks: dict[str, tuple[FeatureSet, Samples]] = field(default_factory=dict)
 
     @cached_property
     def market(self) -> Market:
@@ -54,32 +57,41 @@ class Run:
 
     @cached_property
     def feature_set(self) -> FeatureSet:
-        for line in left_out(self.config.features, self.panel):
-            log.warning(line)
-        return feature_set(self.config.features, self.panel)
+        """The features of the run's own task."""
+        return features_of(self.config.main_task, self.panel)
 
     @cached_property
     def samples(self) -> Samples:
-        """Samples over all features, with the labels of the config."""
-        panel, label = self.panel, self.config.label
+        """The samples of the run's own task."""
         with self.stage("features"):
-            labels = make_labels(
-                panel, label.kind, label.holding, label.relative, label.thresholds, label.volatility_scaled
-            )
-            group = np.arange(panel.N) if self.config.groups == "symbol" else None
-            return Samples.build(panel, self.feature_set(panel), labels, self.config.window, group)
+            return samples_of(self.config.main_task, self.feature_set, self.panel)
 
     def samples_of(self, recipe: str) -> Samples:
-        """The same samples, cut down to the recipe's ``inputs``: every recipe is judged on the same rows."""
-        if recipe not in self.config.inputs:
-            return self.samples
-        whole, chosen = self.samples.features, chosen_from(self.config.inputs[recipe], self.feature_set)
-        columns = [whole.names.index(name) for name in chosen.names]
-        values = np.ascontiguousarray(whole.values[:, :, columns])  # [N, T, F] -> [N, T, F']
-        features = Features(
-            whole.sessions, whole.symbols, chosen.names, values, chosen.hash, chosen.optional, chosen.leaky
-        )
-        return replace(self.samples, features=features)
+        """The samples of the recipe's task, cut down to its ``inputs``."""
+        name, task = self.config.task_of(recipe)
+        known, samples = (self.feature_set, self.samples) if name == MAIN else self._further(name, task)
+        return with_inputs(samples, known, self.config.inputs[recipe]) if recipe in self.config.inputs else samples
+
+    def _further(self, name: str, task: TaskSettings) -> tuple[FeatureSet, Samples]:
+        if name not in self._tasks:
+            panel = self.market.index if task.on == "benchmark" else self.panel
+            with self.stage(f"features {name}"):
+                known = features_of(task, panel)
+                samples = samples_of(task, known, panel)
+            if task.picks:
+                chosen = picked(self.scores_of(task.picks.of), samples.mask, task.picks)
+                samples = replace(samples, mask=samples.mask & chosen)
+            self._tasks[name] = known, samples
+        return self._tasks[name]
+
+    def scores_of(self, recipe: str) -> Float32Array:
+        """[T, N] what a trained recipe of the run's own task said out of sample, mean over its seeds; else NaN."""
+        table = self.folder.read_frame(f"parts/{recipe}-scores").groupby(["date", "symbol"], sort=False)["score"].mean()
+        values = np.full(self.panel.shape, np.nan, dtype=np.float32)
+        dates = table.index.get_level_values("date").to_numpy().astype("datetime64[D]")
+        columns = pd.Index(self.panel.symbols).get_indexer(table.index.get_level_values("symbol"))
+        values[np.searchsorted(self.panel.sessions, dates), columns] = table.to_numpy()
+        return values
 
     @cached_property
     def test_rows(self) -> tuple[int, int]:
@@ -97,13 +109,23 @@ class Run:
     def recipe_of(self, name: str) -> Recipe:
         """The recipe as this run fits it: on the config's device, and per group where there are groups."""
         recipe = on_device(self.config.recipes[name], self.config.device)
-        return GroupedRecipe(recipe) if self.config.groups == "symbol" else recipe
+        return GroupedRecipe(recipe) if self.config.task_of(name)[1].groups == "symbol" else recipe
 
-    @cached_property
-    def plan(self) -> RefitPlan:
-        """When every recipe is refitted."""
+    def test_plan(self, name: str) -> RefitPlan:
+        """When a recipe is refitted for the test."""
+        return self._plan(name, self.test_rows[0])
+
+    def plan_of(self, name: str) -> RefitPlan:
+        """When a recipe is refitted: for the test, and before it where another model learns from its picks."""
+        calendar = self.panel.calendar
+        since = [str(task.picks.since) for task in self.config.tasks.values() if task.picks and task.picks.of == name]
+        first = min([self.test_rows[0], *(calendar.first_on_or_after(day) for day in since)])
+        return self._plan(name, first)
+
+    def _plan(self, name: str, first: int) -> RefitPlan:
         walk = self.config.walk_forward
-        rows = refit_rows(self.panel.calendar, *self.test_rows, walk.refit)
+        every = self.config.task_of(name)[1].refit or walk.refit
+        rows = refit_rows(self.panel.calendar, first, self.test_rows[1], every)
         return RefitPlan(tuple(rows), walk.start, walk.gate, walk.reset_months)
 
     @property

@@ -33,13 +33,15 @@ from nnstrategies.training.walkforward import RecipeAt, needs_gpu
 log = logging.getLogger(__name__)
 
 
-def search(run: Run) -> None:
-    """Make every choice of the test's walk-forward; nothing where the config has no search.
+def search(run: Run, name: str) -> None:
+    """Make every choice of recipe ``name``'s walk-forward; nothing where the config does not search it.
 
     Each search keeps its trials in search/<asof>.journal and goes on from there after a kill.
     """
-    if run.config.search is not None:
-        _search(run, _settings(run), search_rows(run.panel.calendar, *run.test_rows, _settings(run)))
+    settings = run.config.search
+    if settings is not None and settings.recipe == name:
+        first, last = run.plan_of(name).rows[0] + 1, run.test_rows[1]
+        _search(run, settings, search_rows(run.panel.calendar, first, last, settings))
 
 
 def search_first(run: Run) -> list[str]:

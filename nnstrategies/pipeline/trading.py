@@ -15,12 +15,15 @@ from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
 from nnstrategies.errors import ConfigError, DataError, RunFolderError
 from nnstrategies.market.read import read_book
+from nnstrategies.panel import Panel
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.trial_records import record_run
 from nnstrategies.scores import Scores
+from nnstrategies.settings import PortfolioSettings
 from nnstrategies.strategies import RebalanceStrategy
 from nnstrategies.training.jobs import run_jobs
+from nnstrategies.typing import Float32Array
 
 log = logging.getLogger(__name__)
 
@@ -112,33 +115,50 @@ def _check_data(run: Run) -> None:
 
 
 def portfolios(run: Run) -> dict[str, Scores]:
-    """Scores by portfolio: each recipe's mean over seeds and, where there are several, each seed's own."""
+    """Scores by portfolio: of the recipes' means over seeds and, where there are several seeds, of each one's own."""
     table = run.folder.read_frame("scores")
-    portfolios: dict[str, Scores] = {}
-    for recipe in [run.config.headline, *(name for name in run.config.recipes if name != run.config.headline)]:
-        rows = table[table["recipe"] == recipe]
-        if rows.empty:
-            raise DataError(f"scores: {recipe} has none in {run.folder.path}; train it again")
-        by_seed = {int(seed): _scores(run, rows[rows["seed"] == seed]) for seed in sorted(rows["seed"].unique())}
-        portfolios[recipe] = _mean(list(by_seed.values()))
-        if len(by_seed) > 1:
-            portfolios |= {f"{recipe}/{seed}": one for seed, one in by_seed.items()}
-    return portfolios
+    found: dict[str, Scores] = {}
+    for name, portfolio in run.config.traded.items():
+        rows = {recipe: table[table["recipe"] == recipe] for recipe in portfolio.recipes}
+        for recipe, own in rows.items():
+            if own.empty:
+                raise DataError(f"scores: {recipe} has none in {run.folder.path}; train it again")
+        seeds = sorted(set().union(*(set(own["seed"]) for own in rows.values())))
+        found[name] = _joined(run, portfolio, rows, None)
+        if len(seeds) > 1:
+            found |= {f"{name}/{seed}": _joined(run, portfolio, rows, int(seed)) for seed in seeds}
+    return found
 
 
-def _scores(run: Run, rows: pd.DataFrame) -> Scores:
+def _joined(run: Run, portfolio: PortfolioSettings, rows: dict[str, pd.DataFrame], seed: int | None) -> Scores:
+    """One seed's scores of the portfolio's recipes; of one that was fitted with other seeds only, their mean."""
     panel = run.panel
-    values = np.full((panel.T, panel.N, 1), np.nan, dtype=np.float32)
-    t = np.searchsorted(panel.sessions, rows["date"].to_numpy().astype("datetime64[D]"))
-    n = pd.Index(panel.symbols).get_indexer(pd.Index(rows["symbol"]))
-    values[t, n, 0] = rows["score"]
+    columns = {"score": _table(panel, rows[portfolio.score], seed)}
+    if portfolio.confirm:
+        columns["confirm"] = _table(panel, rows[portfolio.confirm], seed)
+    if portfolio.exposure:
+        rising = _mean_by(rows[portfolio.exposure], seed, ["date"]) + 0.5  # P(up), see outputs_of
+        days = pd.DatetimeIndex(panel.sessions.astype("datetime64[s]"))
+        share = rising.reindex(days).to_numpy(dtype=np.float32).clip(0.0, 1.0)
+        columns["exposure"] = np.repeat(share[:, None], panel.N, axis=1)
+    values = np.stack(list(columns.values()), axis=2)  # [T, N] -> [T, N, K]
     nothing = np.full(panel.T, -1, dtype=np.int64)
-    return Scores(panel.sessions, panel.symbols, ("score",), ("mean over seeds",), values, (), nothing)
+    units = tuple("mean over seeds" if seed is None else f"seed {seed}" for _ in columns)
+    return Scores(panel.sessions, panel.symbols, tuple(columns), units, values, (), nothing)
 
 
-def _mean(scores: list[Scores]) -> Scores:
-    values = np.stack([one.values for one in scores]).mean(axis=0, dtype=np.float64).astype(np.float32)
-    return dataclasses.replace(scores[0], values=values)
+def _table(panel: Panel, rows: pd.DataFrame, seed: int | None) -> Float32Array:
+    """[T, N] mean over seeds, or one seed's."""
+    means = _mean_by(rows, seed, ["date", "symbol"])
+    values = np.full(panel.shape, np.nan, dtype=np.float32)
+    t = np.searchsorted(panel.sessions, means.index.get_level_values("date").to_numpy().astype("datetime64[D]"))
+    values[t, pd.Index(panel.symbols).get_indexer(means.index.get_level_values("symbol"))] = means.to_numpy()
+    return values
+
+
+def _mean_by(rows: pd.DataFrame, seed: int | None, keys: list[str]) -> pd.Series:
+    own = rows[rows["seed"] == seed] if seed is not None else rows
+    return (own if len(own) else rows).groupby(keys)["score"].mean()
 
 
 def _benchmark(run: Run) -> pd.Series:

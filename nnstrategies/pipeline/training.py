@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.searching import recipe_at, search, write_outcome
 from nnstrategies.predictors import score
 from nnstrategies.samples import Samples
+from nnstrategies.settings import MAIN
 from nnstrategies.training import (
     Entry,
     FitStore,
@@ -42,7 +43,7 @@ NULL_SEED = 1_000_000  # seeds of the null's refits start here, far from those o
 
 @dataclass(frozen=True)
 class Fitted:
-    """One seed: its timeline and its scores over the test rows, [T', N]."""
+    """One seed: its timeline, and its scores [T, N], NaN where no version was in force."""
 
     timeline: Timeline
     scores: Float32Array
@@ -57,14 +58,19 @@ def train(run: Run) -> None:
     market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
     _check_inputs(run)
     _write_truth(run)
-    search(run)
-    for name in run.config.recipes:
+    for name in _in_order(run):
         if run.folder.has(f"parts/{name}.json"):
             log.info("%s: complete, not fitted again", name)
             continue
+        search(run, name)
         with run.stage(f"train {name}"):
             _train_recipe(run, name)
     _join(run)
+
+
+def _in_order(run: Run) -> list[str]:
+    """Recipes whose picks others learn from come first."""
+    return sorted(run.config.recipes, key=lambda name: run.config.task_of(name)[1].picks is not None)
 
 
 def _check_inputs(run: Run) -> None:
@@ -88,7 +94,7 @@ def _check_inputs(run: Run) -> None:
 
 def _train_recipe(run: Run, name: str) -> None:
     """Every chain of every seed, and every refit of the null, as a job of its own; finished ones are not repeated."""
-    config, (first, last), plan = run.config, run.test_rows, run.plan
+    config, (first, last), plan = run.config, run.test_rows, run.plan_of(name)
     recipe = run.recipe_of(name)
     settled = recipe_at(run, name)
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
@@ -102,8 +108,7 @@ def _train_recipe(run: Run, name: str) -> None:
         seed, rows = chains[number]
         entries = chain(samples, calendar, settled, seed, plan, rows, progress, store)
         served = range(rows[0] + 1, _next_refit(plan, rows[-1], last) + 1)
-        scores = score(samples, Timeline(entries), served).column()[served.start : served.stop]
-        return entries, scores
+        return entries, score(samples, Timeline(entries), served).column()[served.start : served.stop]
 
     def job(number: int, progress: Progress | None) -> Any:
         if number < len(chains):
@@ -112,10 +117,10 @@ def _train_recipe(run: Run, name: str) -> None:
 
     with ProgressBar(console) as bar:
         done = run_jobs(job, len(chains) + null, 1 if needs_gpu(recipe) else run.workers, bar)
-    fitted = {
-        seed: _fitted([one for (own, _), one in zip(chains, done, strict=False) if own == seed]) for seed in seeds
-    }
-    _write_part(run, name, fitted, done[len(chains) :], judged)
+    parts = list(zip((seed for seed, _ in chains), done, strict=False))
+    begin = plan.rows[0] + 1
+    fitted = {seed: _fitted([part for owner, part in parts if owner == seed], samples, begin) for seed in seeds}
+    _write_part(run, name, samples, fitted, done[len(chains) :], judged)
 
 
 def _next_refit(plan: RefitPlan, row: int, last: int) -> int:
@@ -123,10 +128,13 @@ def _next_refit(plan: RefitPlan, row: int, last: int) -> int:
     return next((later for later in plan.rows if later > row), last)
 
 
-def _fitted(parts: list[tuple[list[Entry], Float32Array]]) -> Fitted:
-    """One seed's chains, in order."""
+def _fitted(parts: list[tuple[list[Entry], Float32Array]], samples: Samples, begin: int) -> Fitted:
+    """One seed's chains, in order; their scores begin at row ``begin``."""
     entries = [entry for some, _ in parts for entry in some]
-    return Fitted(Timeline(entries), np.concatenate([scores for _, scores in parts]))
+    found = np.concatenate([scores for _, scores in parts])
+    scores = np.full((samples.T, samples.N), np.nan, dtype=np.float32)
+    scores[begin : begin + len(found)] = found
+    return Fitted(Timeline(entries), scores)
 
 
 def _null(
@@ -142,7 +150,15 @@ def _null(
     """One refit on shuffled labels; its value is kept, so that a killed run does not fit it again."""
     kept = f"fits/{name}/null-{number}.json"
     if not run.folder.has(kept):
-        value = null_rank_ic(samples, run.panel.calendar, recipe, run.plan, judged, NULL_SEED + number)
+        value = null_rank_ic(
+            samples,
+            run.panel.calendar,
+            recipe,
+            run.test_plan(name),
+            judged,
+            NULL_SEED + number,
+            measure=run.config.task_of(name)[1].measure,
+        )
         (run.folder.path / kept).parent.mkdir(parents=True, exist_ok=True)
         run.folder.write_json(kept, value if np.isfinite(value) else None)
     if progress:
@@ -158,55 +174,58 @@ def _null_tick(run: Run, name: str, number: int, count: int) -> Tick:
     return Tick(f"{name} null", 0, last, 0, 0, 1.0, 0.0, None, 0.0, number, count, note)
 
 
-def _write_part(run: Run, name: str, fitted: dict[int, Fitted], null: list[float], judged: Sequence[int]) -> None:
+def _write_part(
+    run: Run, name: str, samples: Samples, fitted: dict[int, Fitted], null: list[float], judged: Sequence[int]
+) -> None:
     """Everything one recipe contributes, its JSON last: its presence says that the part is complete."""
-    folder, samples = run.folder, run.samples
+    folder, (task, settings) = run.folder, run.config.task_of(name)
     (folder.path / "parts").mkdir(exist_ok=True)
     losses, timeline = [], []
     for seed, one in fitted.items():
         for entry in one.timeline.entries:
-            losses += [
-                (name, seed, str(entry.trained_through), epoch, loss, valid)
-                for epoch, loss, valid in entry.version.manifest["history"]
-            ]
+            losses += _losses(name, seed, str(entry.trained_through), entry.version.manifest)
         timeline += [{**row, "seed": seed} for row in one.timeline.to_json()]
-    values = {seed: _whole(run, one.scores) for seed, one in fitted.items()}
-    folder.write_frame(f"parts/{name}-scores", _concat(_score_frame(run, name, *item) for item in values.items()))
-    folder.write_frame(f"parts/{name}-ic", _concat(_ic_frame(run, name, *item, judged) for item in values.items()))
-    found = [_found(run, one) for one in values.values()]
+    values = {seed: one.scores for seed, one in fitted.items()}
+    folder.write_frame(f"parts/{name}-scores", _concat(_score_frame(samples, name, *item) for item in values.items()))
+    folder.write_frame(f"parts/{name}-ic", _concat(_ic_frame(samples, name, *item, judged) for item in values.items()))
+    found = [_found(run, one) for one in values.values()] if task == MAIN else []
     part = {
         "timeline": timeline,
         "losses": losses,
-        "evidence": evidence(samples, values, judged, null).to_json(),
-        "found": {part: float(np.mean([one[part] for one in found])) for part in found[0]},
+        "evidence": evidence(samples, values, judged, null, measure=settings.measure).to_json(),
+        "found": {part: float(np.mean([one[part] for one in found])) for part in found[0]} if found else {},
     }
     folder.write_json(f"parts/{name}.json", part)
 
 
-def _whole(run: Run, scores: Float32Array) -> Float32Array:
-    """Test rows [T', N] laid into all rows [T, N]."""
-    first, last = run.test_rows
-    values = np.full(run.panel.shape, np.nan, dtype=np.float32)
-    values[first : last + 1] = scores
-    return values
+def _losses(name: str, seed: int, asof: str, manifest: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """A row for each epoch of the fit, of the mean over its parts where a version is made of several."""
+    histories = [part["manifest"]["history"] for part in manifest.get("parts", ())] or [manifest["history"]]
+    rows = []
+    for epoch in range(1, max((len(history) for history in histories), default=0) + 1):
+        at = [history[epoch - 1] for history in histories if len(history) >= epoch]
+        valid = [row[2] for row in at if row[2] is not None]
+        loss = float(np.mean([row[1] for row in at]))
+        rows.append((name, seed, asof, epoch, loss, float(np.mean(valid)) if valid else None))
+    return rows
 
 
 def _concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(list(frames), ignore_index=True)
 
 
-def _score_frame(run: Run, name: str, seed: int, values: Float32Array) -> pd.DataFrame:
+def _score_frame(samples: Samples, name: str, seed: int, values: Float32Array) -> pd.DataFrame:
     t, n = np.nonzero(np.isfinite(values))
-    symbols = pd.Series(np.asarray(run.panel.symbols, dtype=object)[n], dtype="str")
-    columns = {"date": _dates(run, t), "symbol": symbols, "recipe": name, "seed": seed, "score": values[t, n]}
+    symbols = pd.Series(np.asarray(samples.features.symbols, dtype=object)[n], dtype="str")
+    columns = {"date": _dates(samples, t), "symbol": symbols, "recipe": name, "seed": seed, "score": values[t, n]}
     return pd.DataFrame(columns).astype({"recipe": "str"})
 
 
-def _ic_frame(run: Run, name: str, seed: int, values: Float32Array, judged: Sequence[int]) -> pd.DataFrame:
+def _ic_frame(samples: Samples, name: str, seed: int, values: Float32Array, judged: Sequence[int]) -> pd.DataFrame:
     rows = np.asarray(judged)
-    returns, mask = run.samples.labels.returns[rows], run.samples.mask[rows]
+    returns, mask = samples.labels.returns[rows], samples.mask[rows]
     columns = {
-        "date": _dates(run, rows),
+        "date": _dates(samples, rows),
         "recipe": name,
         "seed": seed,
         "ic": ic(values[rows], returns, mask),
@@ -215,8 +234,8 @@ def _ic_frame(run: Run, name: str, seed: int, values: Float32Array, judged: Sequ
     return pd.DataFrame(columns).astype({"recipe": "str"}).dropna()
 
 
-def _dates(run: Run, rows: AnyArray) -> Any:
-    return run.panel.sessions[rows].astype("datetime64[s]")
+def _dates(samples: Samples, rows: AnyArray) -> Any:
+    return samples.features.sessions[rows].astype("datetime64[s]")
 
 
 def _found(run: Run, values: Float32Array) -> dict[str, float]:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 LONG_SHORT = "the top fifth by score less the mean of all, before costs"
 NET = "the strategy, after costs"
-_RUN_KEYS = ("window", "label", "groups", "walk_forward", "seeds", "strategy", "market", "costs", "slippage", "account")
+_RUN_KEYS = ("walk_forward", "strategy", "market", "costs", "slippage", "account")
 
 
 def ledger_of(run: Run) -> TrialLedger:
@@ -48,7 +48,7 @@ def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Sa
         "features": samples.features.set_hash,
         "label": {"kind": samples.labels.kind, "horizon_days": samples.labels.horizon_days},
         "window": samples.window,
-        "groups": run.config.groups,
+        "groups": run.config.task_of(search.recipe)[1].groups,
         "seeds": [search.seed],
         "folds": [[fold.fitted, fold.first, fold.last] for fold in trial.folds],
         "code": __version__,
@@ -70,7 +70,7 @@ def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Sa
 
 
 def record_run(run: Run, returns: pd.DataFrame, strategy: str | None) -> None:
-    """Keep the portfolio of every recipe of a backtest, and say how many were known already.
+    """Keep every portfolio of a backtest, and say how many were known already.
 
     returns: date and a column of net daily returns for each. strategy: FILE.py:CLASS that traded the headline.
     """
@@ -86,10 +86,10 @@ def record_run(run: Run, returns: pd.DataFrame, strategy: str | None) -> None:
             returns=returns[name].to_numpy(),
             span_days=1,
             portfolio=NET,
-            values={"rank_ic": judged[name]["rank_ic"]},
+            values={"rank_ic": judged[run.config.traded[name].score]["rank_ic"]},
         )
 
-    records = {name: record(name) for name in run.config.recipes}
+    records = {name: record(name) for name in run.config.traded}
     tell([ledger_of(run).add(one) for one in records.values()])
     _write_standing(run, records[run.config.headline])
 
@@ -121,21 +121,32 @@ def _run_identity(run: Run, name: str, strategy: str | None) -> dict[str, Any]:
     """All that decides a portfolio's returns: not the run's name, nor how many processes made it."""
     config, tree = run.config, to_tree(run.config)
     first, last = run.test_rows
-    search = config.search if config.search and config.search.recipe == name else None
-    settings = {key: tree[key] for key in _RUN_KEYS} | {"search": dataclasses.asdict(search) if search else None}
+    portfolio = config.traded[name]
+    settings = {key: tree[key] for key in _RUN_KEYS}
     digest = hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:16]
     return {
-        "recipe": candidate_of(tree["recipes"][name]),
+        "recipe": {one: _made_of(run, one, tree) for one in portfolio.recipes},
+        "portfolio": [portfolio.score, portfolio.confirm, portfolio.exposure],
         "data": run.panel.fingerprint,
-        "features": run.samples_of(name).features.set_hash,
-        "label": tree["label"],
-        "window": config.window,
-        "seeds": list(config.seeds if config.recipes[name].seeded else config.seeds[:1]),
         "test": [str(run.panel.sessions[first]), str(run.panel.sessions[last])],
         "config": digest,
         "market": _file_hash(config.market),
         "strategy": [strategy.rpartition(":")[2], _file_hash(strategy.rpartition(":")[0])] if strategy else None,
         "code": __version__,
+    }
+
+
+def _made_of(run: Run, name: str, tree: dict[str, Any]) -> dict[str, Any]:
+    """One recipe of a portfolio: its settings, what it sees and learns, and how they were searched."""
+    config, search, task = run.config, run.config.search, run.config.task_of(name)[1]
+    learns = plain(dataclasses.asdict(task))
+    return {
+        "settings": candidate_of(tree["recipes"][name]),
+        "seeds": list(config.seeds if config.recipes[name].seeded else config.seeds[:1]),
+        "features": run.samples_of(name).features.set_hash,
+        "task": {key: value for key, value in learns.items() if key != "recipes"},
+        "picked_by": _made_of(run, task.picks.of, tree) if task.picks else None,
+        "search": dataclasses.asdict(search) if search and search.recipe == name else None,
     }
 
 

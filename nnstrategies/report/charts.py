@@ -21,7 +21,9 @@ _DASHES = {"solid": "-", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5))}
 
 
 def recipe_colour(run: RunFolder, recipe: str) -> str:
-    """The headline always has the first colour."""
+    """The headline, and the recipe it is judged by, always have the first colour."""
+    if recipe == run.judged:
+        return series(0)
     order = [run.headline, *(name for name in run.recipes if name != run.headline)]
     return series(order.index(recipe) if recipe in order else len(order))
 
@@ -190,13 +192,13 @@ def rank_ic(run: RunFolder) -> Chart | None:
     if table.empty:
         return None
     window = min(ROLLING_IC_SESSIONS, max(len(table) // 4, 1))
-    names = [name for name in run.recipes if name in table] or [str(name) for name in table.columns]
+    names = [str(name) for name in table.columns]
     lines: list[Line] = [(name, recipe_colour(run, name), "solid") for name in names]
-    lines.sort(key=lambda line: line[0] == run.headline)
+    lines.sort(key=lambda line: line[0] == run.judged)
     with drawing(width=1000, height=320) as (figure, axes):
         for name, colour, _ in lines:
             rolling = table[name].rolling(window, min_periods=window).mean()
-            axes.plot(rolling.index, rolling, color=colour, linewidth=2.2 if name == run.headline else 1.4)
+            axes.plot(rolling.index, rolling, color=colour, linewidth=2.2 if name == run.judged else 1.4)
         axes.axhline(0, color=INK, linewidth=1)
         axes.set_ylabel("rank IC")
         date_axis(axes)

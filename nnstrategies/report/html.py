@@ -46,7 +46,7 @@ def render(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> str:
 
 
 def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, Any]:
-    score = score_finding(run.headline, run.evidence.get(run.headline))
+    score = score_finding(run.judged, run.evidence.get(run.judged))
     result = result_finding(run, metrics)
     heat_rows, heat_scale = tables.monthly_heat_map(run)
     return {
@@ -103,7 +103,7 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
 def _tiles(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> list[tuple[str, str, str]]:
     """Label, value and remark of the key figures."""
     own, equal = metrics[run.headline], metrics["equal_weight"]
-    entry = run.evidence.get(run.headline, {})
+    entry = run.evidence.get(run.judged, {})
     p_value = formats.p_text(entry.get("p_value")) if entry.get("null") else "no null"
     per_year = [own["fees_per_year"], own["slippage_per_year"]]
     cost = sum(float(x) for x in per_year if x is not None)

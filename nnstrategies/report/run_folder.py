@@ -71,6 +71,11 @@ class RunFolder:
     def headline(self) -> str:
         return str(self.manifest["headline"])
 
+    @property
+    def judged(self) -> str:
+        """The recipe whose scores order the headline portfolio: the headline itself, or the first it is made of."""
+        return str(self.manifest.get("judged", self.headline))
+
     @cached_property
     def portfolios(self) -> list[str]:
         return [str(name) for name in self.returns.columns]

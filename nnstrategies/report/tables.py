@@ -118,7 +118,7 @@ def evidence(run: RunFolder) -> Table:
             str(len(null)),
             p_text(entry.get("p_value")) if len(null) else DASH,
         ]
-        rows.append(Row(recipe_label(name), cells, kind="headline" if name == run.headline else ""))
+        rows.append(Row(recipe_label(name), cells, kind="headline" if name == run.judged else ""))
     head = ["Recipe", "Rank IC", "Seed spread", "Seeds", "IC", "Null mean", "Null 95 % point", "Null refits", "p value"]
     return Table(head, rows)
 
@@ -136,7 +136,7 @@ def known_truth(run: RunFolder) -> Table | None:
             value = found.get(part)
             share = percent(value / best[part], 0) if value is not None and best[part] > 1e-9 else ""
             cells.append(ratio(value, 4) + (f" ({share})" if share else ""))
-        rows.append(Row(recipe_label(name), cells, kind="headline" if name == run.headline else ""))
+        rows.append(Row(recipe_label(name), cells, kind="headline" if name == run.judged else ""))
     return Table(["Model", *(PARTS[part] for part in parts)], rows)
 
 

@@ -56,7 +56,9 @@ class SearchSettings:
         return -1 if self.objective == "loss" else 1
 
 
-def check_search(settings: SearchSettings, recipes: Mapping[str, Recipe], label: str, refit: Every) -> None:
+def check_search(
+    settings: SearchSettings, recipes: Mapping[str, Recipe], label: str, refit: Every, measure: str = "across"
+) -> None:
     """ConfigError where a search does not fit the rest of its config; the message begins with ``search``."""
     if settings.recipe not in recipes:
         near = difflib.get_close_matches(settings.recipe, list(recipes), n=1)
@@ -64,6 +66,11 @@ def check_search(settings: SearchSettings, recipes: Mapping[str, Recipe], label:
         raise ConfigError(f"search: recipe: {settings.recipe!r} is no recipe; {mend}")
     if settings.objective == "accuracy" and label == "return":
         raise ConfigError("search: objective: accuracy needs a label of classes, got kind return; take rank_ic or loss")
+    if settings.objective == "rank_ic" and measure != "across":
+        raise ConfigError(
+            f"search: objective: rank_ic compares the symbols of a date, and {settings.recipe} is measured through "
+            f"time; take accuracy or loss"
+        )
     if isinstance(refit, str) and _OFTENER.index(settings.every) > _OFTENER.index(refit):
         raise ConfigError(
             f"search: every: a search each {settings.every} is used by no refit more often than walk_forward.refit "

@@ -47,6 +47,8 @@ class RebalanceStrategy(bt.Strategy):
     stop: StopSettings, or None for no stops. repair: what limits, suspensions, volume or missing cash kept from its
         target is tried again on the following sessions, until the next rebalance.
     exclude_st: leave out stocks under special treatment. min_listed_days: sessions a stock must have traded before.
+    confirm_above: where the scores have an output ``confirm``, it must exceed this too; 0 of P(up) - 1/2 is more likely
+        up than down. An output ``exposure`` is the share of the capital to invest, all of it where it is NaN.
     """
 
     params: Any = (
@@ -61,6 +63,7 @@ class RebalanceStrategy(bt.Strategy):
         ("repair", True),
         ("exclude_st", False),
         ("min_listed_days", 0),
+        ("confirm_above", 0.0),
     )
 
     # -- hooks ----------------------------------------------------------------------------------------------------
@@ -80,6 +83,8 @@ class RebalanceStrategy(bt.Strategy):
             return allowed
         score = view.score()
         above = np.isfinite(score) if self.p.threshold is None else np.nan_to_num(score, nan=-np.inf) > self.p.threshold
+        if view.has_output("confirm"):
+            above &= np.nan_to_num(view.score("confirm"), nan=-np.inf) > self.p.confirm_above
         return allowed & above
 
     def weigh(self, view: View) -> FloatArray:
@@ -91,8 +96,10 @@ class RebalanceStrategy(bt.Strategy):
         return np.ones(view.N)
 
     def exposure(self, view: View) -> float:
-        """Share of the capital to invest, 0 to 1."""
-        return 1.0
+        """Share of the capital to invest, 0 to 1: the predictor's ``exposure`` where it has one."""
+        share = view.score("exposure") if view.has_output("exposure") else np.ones(1)
+        known = share[np.isfinite(share)]
+        return float(known[0]) if len(known) else 1.0
 
     def protect(self, view: View) -> FloatArray:
         """[N] adjusted prices; what closes below its level is sold at the next open. NaN: no stop."""
