@@ -109,6 +109,10 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
     values.setdefault("costs", usual_settings(read_book(str(values["market"]))))
     plain = {key: values.pop(key) for key in _PLAIN if key in values}
     config = RunConfig(**_plain(plain, where), **values)
+    try:
+        _ = config.main_task  # its settings are checked together, as those of further tasks are
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
     _check_whole(config, where)
     return config
 
@@ -267,7 +271,7 @@ def _check_portfolios(config: RunConfig, where: str) -> None:
                 f"{where}: portfolios.{name}: exposure: expected a recipe of a task on: benchmark with label up_down, "
                 f"whose probability it is; got {portfolio.exposure!r} on {timer.on} with {timer.label.kind}"
             )
-    kind = "portfolio" if config.portfolios else "recipe of the run's own task"
+    kind = "portfolio" if config.portfolios else "recipe of the run's own task" if config.tasks else "recipe"
     _known(config.headline, config.traded, kind, f"{where}: headline")
 
 

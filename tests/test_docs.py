@@ -56,6 +56,12 @@ def test_the_configs_of_readme_and_docs_parse():
         assert parse(yaml.safe_load(block), "docs").name == "my_run"
 
 
+def test_the_config_of_several_tasks_parses():
+    (block,) = blocks((ROOT / "docs" / "tasks.md").read_text(encoding="utf-8"), "yaml")
+    config = parse(yaml.safe_load(block), "docs")
+    assert list(config.traded) == ["filtered", "factors_alone", "timed"]
+
+
 def test_the_commands_of_the_readme_exist():
     lines = [line.split("#")[0].strip() for block in blocks(README, "bash") for line in block.splitlines()]
     ours = [line.split()[1:] for line in lines if re.match(r"(\.venv/bin/)?nnstrategies ", line)]

@@ -106,7 +106,7 @@ def test_what_came_after_is_reported_apart_from_what_the_folds_showed(finished):
         assert len(table) == 12
         assert table["rank_ic"].iloc[0] == pytest.approx(choice["value"])
     assert sum(choice["out_of_sample_dates"] for choice in choices) == ics["date"].nunique()
-    assert "best of many, so flattering" in (run / "log.txt").read_text()
+    assert "chosen among many, so flattering" in (run / "log.txt").read_text()
 
 
 def test_every_trial_and_every_portfolio_is_in_the_ledger_with_its_returns(finished):

@@ -77,7 +77,7 @@ def write_outcome(run: Run) -> None:
         if found is not None and choice["rank_ic"] is not None:
             choice["optimism"] = choice["rank_ic"] - found
             log.info(
-                "search as of %s: rank IC %.4f over the folds (best of many, so flattering), %.4f afterwards",
+                "search as of %s: rank IC %.4f over the folds (chosen among many, so flattering), %.4f afterwards",
                 *(choice[key] for key in ("asof", "rank_ic", "out_of_sample_rank_ic")),
             )
     run.folder.write_json("search.json", choices)
