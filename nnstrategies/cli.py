@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnstrategies import __version__
-from nnstrategies.errors import NNStrategiesError
+from nnstrategies.errors import ConfigError, NNStrategiesError
 
 if TYPE_CHECKING:
     from nnstrategies.pipeline import Run
@@ -43,6 +43,7 @@ Set = Annotated[
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
 RunPath = Annotated[Path | None, typer.Argument(help="A run folder; the newest below --runs when left out.")]
+Resume = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
 RUNS = Path("runs")
 
 
@@ -70,13 +71,27 @@ def _config(name: str, overrides: list[str] | None) -> RunConfig:
 
 
 @contextmanager
-def _resumable(run: Run) -> Iterator[None]:
+def _resumable(run: Run, command: str = "run") -> Iterator[None]:
     """After Ctrl-C, say how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.secho(f"interrupted; 'nnstrategies run --resume {run.folder.path}' goes on from here", err=True)
+        typer.secho(f"interrupted; 'nnstrategies {command} --resume {run.folder.path}' goes on from here", err=True)
         raise typer.Exit(130) from None
+
+
+def _begun(config: str, overrides: list[str] | None, runs: Path, resume: Path | None, needs: str = "name") -> Run:
+    """A new run, or the one to go on with; ConfigError where the config lacks the section it ``needs``."""
+    from nnstrategies import pipeline
+
+    if resume is None:
+        chosen = _config(config, overrides)
+        if getattr(chosen, needs) is None:
+            raise ConfigError(f"{config}: has no section {needs}; add one, see docs/{needs}.md")
+        return pipeline.start(chosen, runs)
+    if overrides:
+        raise typer.BadParameter("a resumed run keeps its own config; leave --set out")
+    return pipeline.reopen(resume)
 
 
 @app.command()
@@ -84,17 +99,12 @@ def run(
     config: Config = "quickstart",
     overrides: Set = None,
     runs: Runs = RUNS,
-    resume: Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")] = None,
+    resume: Resume = None,
 ) -> None:
     """Train, backtest and report in one go."""
     from nnstrategies import pipeline
 
-    if resume is not None:
-        if overrides:
-            raise typer.BadParameter("a resumed run keeps its own config; leave --set out")
-        folder = pipeline.reopen(resume)
-    else:
-        folder = pipeline.start(_config(config, overrides), runs)
+    folder = _begun(config, overrides, runs, resume)
     with _resumable(folder):
         pipeline.train(folder)
         pipeline.trade(folder)
@@ -152,6 +162,25 @@ def report(run_folder: RunPath = None, runs: Runs = RUNS) -> None:
     from nnstrategies import pipeline
 
     pipeline.report(pipeline.reopen(run_folder, runs))
+
+
+@app.command()
+def search(config: Config = "quickstart", overrides: Set = None, runs: Runs = RUNS, resume: Resume = None) -> None:
+    """Search a recipe's settings as of the session before the test, and list every trial. Makes a run folder."""
+    from nnstrategies import pipeline
+
+    folder = _begun(config, overrides, runs, resume, needs="search")
+    with _resumable(folder, "search"):
+        pipeline.search(folder)
+
+
+@app.command()
+def trials(runs: Runs = RUNS) -> None:
+    """Count every trial of every search and run below --runs, and what that does to the best of them."""
+    from nnstrategies import pipeline
+
+    for line in pipeline.trials(runs):
+        typer.echo(line)
 
 
 @app.command()

@@ -21,6 +21,7 @@ from nnstrategies.errors import ConfigError
 from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
+from nnstrategies.search.settings import SearchSettings, check_search
 from nnstrategies.settings import (
     MAIN,
     MARKETS,
@@ -82,13 +83,15 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
             raise ConfigError(f"{where}: {key}: is needed and missing")
     values["data"] = choice(values.get("data"), "source", SOURCES, f"{where}: data")
     _check_name("name", str(values["name"]), where)
-    sections = {
+    sections: dict[str, type] = {
         "walk_forward": WalkForwardSettings,
         "label": LabelSettings,
         "evidence": EvidenceSettings,
         "strategy": StrategySettings,
         "account": AccountSettings,
     }
+    if values.get("search") is not None:
+        sections["search"] = SearchSettings
     for name, cls in sections.items():
         if name in values:
             values[name] = build(cls, values[name], f"{where}: {name}")
@@ -120,14 +123,15 @@ def to_tree(config: RunConfig) -> dict[str, Any]:
     tree["data"] = {"source": _name_of(SOURCES, config.data), **tree["data"]}
     tree["costs"] = {"kind": _name_of(COSTS, config.costs), **tree["costs"]}
     tree["slippage"] = {"kind": _name_of(SLIPPAGE, config.slippage), **tree["slippage"]}
-    tree["recipes"] = {name: _recipe_tree(recipe) for name, recipe in config.recipes.items()}
+    tree["recipes"] = {name: recipe_tree(recipe) for name, recipe in config.recipes.items()}
     return tree
 
 
-def _recipe_tree(recipe: Recipe) -> dict[str, Any]:
+def recipe_tree(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's kind and settings as plain values, without its name."""
     settings = {key: value for key, value in _plain_value(recipe).items() if key != "name"}
     if isinstance(recipe, EnsembleRecipe):
-        settings["members"] = {name: _recipe_tree(one) for name, one in recipe.members.items()}
+        settings["members"] = {name: recipe_tree(one) for name, one in recipe.members.items()}
     return {"kind": _name_of(RECIPES, recipe), **settings}
 
 
@@ -245,6 +249,13 @@ def _check_whole(config: RunConfig, where: str) -> None:
     for holds, message in checks:
         if not holds:
             raise ConfigError(f"{where}: {message}")
+    if config.search is not None:
+        try:
+            task = config.task_of(config.search.recipe)[1]
+            refit = task.refit or config.walk_forward.refit
+            check_search(config.search, config.recipes, task.label.kind, refit, task.measure)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
     if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:
         raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
 

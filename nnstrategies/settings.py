@@ -12,6 +12,7 @@ from nnstrategies.evidence import Measure
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings
+from nnstrategies.search.settings import SearchSettings
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training.plan import RefitPlan, Start
 from nnstrategies.training.recipe import Recipe
@@ -248,6 +249,7 @@ class RunConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     executor: Literal["local", "processes"] = "processes"
     workers: int = 2
+    search: SearchSettings | None = None
 
     @property
     def main_task(self) -> TaskSettings:

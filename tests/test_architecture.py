@@ -33,6 +33,8 @@ ALLOWED = {
     "predictors": DATA | {"models", "training"},
     "evidence": DATA | {"factors", "models", "training", "predictors"},
     "explain": DATA | {"evidence", "training"},
+    "search": DATA | {"factors", "models", "training"},
+    "trials": {"errors", "typing"},
     "market": BASE,
     "view": BASE | {"market"},
     "indicators": BASE,

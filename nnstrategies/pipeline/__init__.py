@@ -9,12 +9,14 @@ from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.explaining import explain_in_full
 from nnstrategies.pipeline.market import RuleCheck, check_rules, load_market, members_without_prices
 from nnstrategies.pipeline.run import Run, reopen, start
+from nnstrategies.pipeline.searching import search_first
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
 from nnstrategies.settings import RunConfig
+from nnstrategies.trials import TrialLedger, listing
 
-__all__ = ["Run", "check_data", "explain_in_full", "reopen", "report", "start", "trade", "train"]
+__all__ = ["Run", "check_data", "explain_in_full", "reopen", "report", "search", "start", "trade", "train", "trials"]
 
 
 def report(run: Run) -> Path:
@@ -22,6 +24,16 @@ def report(run: Run) -> Path:
     page = build_report(run.folder.path)
     console.print(f"report {page}", markup=False, soft_wrap=True)
     return page
+
+
+def search(run: Run) -> None:
+    """Search as of the session before the test; print every trial and the choice."""
+    _say(search_first(run))
+
+
+def trials(runs: Path) -> list[str]:
+    """What the trial ledger below ``runs`` holds, in lines."""
+    return listing(TrialLedger(runs).read())
 
 
 def check_data(config: RunConfig, out: Path | None = None) -> None:

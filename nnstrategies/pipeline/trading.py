@@ -18,6 +18,7 @@ from nnstrategies.market.read import read_book
 from nnstrategies.panel import Panel
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
+from nnstrategies.pipeline.trial_records import record_run
 from nnstrategies.scores import Scores
 from nnstrategies.settings import PortfolioSettings
 from nnstrategies.strategies import RebalanceStrategy
@@ -58,6 +59,7 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
     for name, frame in results[headline][1].items():
         run.folder.write_frame(name, frame)
     write_manifest(run, strategy)
+    record_run(run, returns, strategy)
     run.folder.write_frame("returns", returns)
 
 

@@ -19,6 +19,7 @@ from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.explaining import explain
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
+from nnstrategies.pipeline.searching import recipe_at, search, write_outcome
 from nnstrategies.predictors import score
 from nnstrategies.samples import Samples
 from nnstrategies.settings import MAIN
@@ -28,13 +29,12 @@ from nnstrategies.training import (
     MomentumRecipe,
     Progress,
     ProgressBar,
-    Recipe,
     RefitPlan,
     Tick,
     Timeline,
 )
 from nnstrategies.training.jobs import run_jobs
-from nnstrategies.training.walkforward import chain, needs_gpu
+from nnstrategies.training.walkforward import RecipeAt, chain, needs_gpu
 from nnstrategies.typing import AnyArray, Float32Array
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ def train(run: Run) -> None:
         if run.folder.has(f"parts/{name}.json"):
             log.info("%s: complete, not fitted again", name)
             continue
+        search(run, name)
         with run.stage(f"train {name}"):
             _train_recipe(run, name)
     _join(run)
@@ -96,6 +97,7 @@ def _train_recipe(run: Run, name: str) -> None:
     """Every chain of every seed, and every refit of the null, as a job of its own; finished ones are not repeated."""
     config, (first, last), plan = run.config, run.test_rows, run.plan_of(name)
     recipe = run.recipe_of(name)
+    settled = recipe_at(run, name)
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
     samples, calendar = run.samples_of(name), run.panel.calendar
     judged = range(first, last + 1, config.evidence.every_days)  # rows on which information coefficients are measured
@@ -105,14 +107,14 @@ def _train_recipe(run: Run, name: str) -> None:
 
     def fit(number: int, progress: Progress | None) -> tuple[list[Entry], Float32Array]:
         seed, rows = chains[number]
-        entries = chain(samples, calendar, lambda asof: recipe, seed, plan, rows, progress, store)
+        entries = chain(samples, calendar, settled, seed, plan, rows, progress, store)
         served = range(rows[0] + 1, _next_refit(plan, rows[-1], last) + 1)
         return entries, score(samples, Timeline(entries), served).column()[served.start : served.stop]
 
     def job(number: int, progress: Progress | None) -> Any:
         if number < len(chains):
             return fit(number, progress)
-        return _null(run, name, samples, recipe, judged, number - len(chains), null, progress)
+        return _null(run, name, samples, settled, judged, number - len(chains), null, progress)
 
     with ProgressBar(console) as bar:
         done = run_jobs(job, len(chains) + null, 1 if needs_gpu(recipe) else run.workers, bar)
@@ -140,7 +142,7 @@ def _null(
     run: Run,
     name: str,
     samples: Samples,
-    recipe: Recipe,
+    recipe: RecipeAt,
     judged: Sequence[int],
     number: int,
     count: int,
@@ -282,6 +284,7 @@ def _join(run: Run) -> None:
         }
         folder.write_json("truth.json", truth)
     explain(run)
+    write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
     for name, part in parts.items():

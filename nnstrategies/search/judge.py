@@ -1,0 +1,110 @@
+"""What a fitted candidate is worth on a fold it has not seen."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from nnstrategies.errors import ConfigError, FitError
+from nnstrategies.factors.ic import rank_ic
+from nnstrategies.factors.quantiles import quantile_of, quantile_returns
+from nnstrategies.samples import Samples
+from nnstrategies.search.folds import Fold
+from nnstrategies.search.settings import Objective
+from nnstrategies.search.trial import FoldResult
+from nnstrategies.training.targets import within_date
+from nnstrategies.training.version import Version
+from nnstrategies.typing import AnyArray, FloatArray, IntArray
+
+FIFTHS = 5
+_LEAST_P = 1e-12  # a probability of 0 for what happened would make the loss infinite
+
+
+def judge(version: Version, known: Samples, fold: Fold, objective: Objective) -> FoldResult:
+    """Score the fold's rows and compare with labels that end inside it.
+
+    Raises FitError when the objective cannot be computed (no labels, equal scores), ConfigError when the recipe does
+    not give what it needs.
+    """
+    t, n = known.rows(*fold.valid)
+    if not len(t):
+        raise FitError(
+            f"search: fold {fold.number + 1}: no label ends inside its {fold.valid.last - fold.valid.first + 1} "
+            f"sessions; make valid_days longer than the label's horizon of {known.labels.horizon_days}"
+        )
+    outputs, returns = _scored(version, known, fold, t, n)
+    ics = rank_ic(outputs[:, :, 0], returns)  # [D]
+    mean_ic = float(np.nanmean(ics)) if np.isfinite(ics).any() else None
+    rows = outputs[t - fold.valid.first, n]  # [D, N, K] -> [M, K]
+    value = mean_ic if objective == "rank_ic" else _of_labels(version, known, t, n, rows, objective)
+    if value is None or not np.isfinite(value):
+        raise FitError(f"search: fold {fold.number + 1}: no {objective}: the scores of each date are equal")
+    day = known.features.sessions
+    return FoldResult(
+        value,
+        mean_ic,
+        _date(day[fold.asof]),
+        _date(day[fold.valid.first]),
+        _date(day[fold.valid.last]),
+        _date(day[known.labels.end[t, n].max()]),
+        _portfolio(known, fold, outputs[:, :, 0], returns),
+    )
+
+
+def _scored(version: Version, known: Samples, fold: Fold, t: IntArray, n: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Outputs [D, N, K] of the fold's rows and the returns [D, N] of its usable labels."""
+    first, last = fold.valid.first, fold.valid.last
+    outputs = np.stack([version.predict(known.features, known.mask[row], row) for row in range(first, last + 1)])
+    returns = np.full(outputs.shape[:2], np.nan)
+    returns[t - first, n] = known.labels.returns[t, n]
+    return outputs.astype(np.float64), returns
+
+
+def _of_labels(
+    version: Version, known: Samples, t: IntArray, n: IntArray, outputs: FloatArray, objective: Objective
+) -> float:
+    """Accuracy or loss over the rows (t, n) with outputs [M, K]."""
+    labels, classes = known.labels.values[t, n], known.labels.n_classes
+    if objective == "loss" and not classes:
+        if version.units[0] != "return standardised within its date":
+            raise _refusal(version, "loss of a return label", "forecasts standardised returns")
+        return float(np.mean((outputs[:, 0] - within_date(labels, t, "standardised")) ** 2))
+    by_class = _class_outputs(version, outputs, classes)  # [M, C]
+    if objective == "accuracy":
+        return float(np.mean(by_class.argmax(axis=1) == labels))
+    if version.units[-1] != "probability":
+        raise _refusal(version, "loss", "gives probabilities")
+    return float(-np.log(np.maximum(by_class[np.arange(len(labels)), labels.astype(np.int64)], _LEAST_P)).mean())
+
+
+def _class_outputs(version: Version, outputs: FloatArray, classes: int) -> FloatArray:
+    """One column a class, [M, C]."""
+    if outputs.shape[1] == 1 + classes:
+        return outputs[:, 1:]
+    if classes == 2 and outputs.shape[1] == 2 and version.units[1] == "probability":
+        return np.stack([1 - outputs[:, 1], outputs[:, 1]], axis=1)
+    raise _refusal(version, "accuracy and loss", "tells classes apart")
+
+
+def _refusal(version: Version, what: str, need: str) -> ConfigError:
+    return ConfigError(
+        f"search: objective: {what} needs a recipe that {need}; {version.manifest['recipe']} gives "
+        f"{', '.join(version.outputs)}; take rank_ic"
+    )
+
+
+def _portfolio(
+    known: Samples, fold: Fold, scores: FloatArray, returns: FloatArray
+) -> tuple[tuple[dt.date, float], ...]:
+    """Top fifth less the mean of all, by decision date every horizon: holding spans that do not overlap."""
+    rows = np.arange(0, len(scores), known.labels.horizon_days)
+    groups = quantile_of(np.where(np.isfinite(returns[rows]), scores[rows], np.nan), FIFTHS)
+    top: AnyArray = quantile_returns(groups, returns[rows], FIFTHS, relative=True)[:, -1]
+    days = known.features.sessions[fold.valid.first + rows]
+    return tuple((_date(day), float(value)) for day, value in zip(days, top, strict=True) if np.isfinite(value))
+
+
+def _date(day: np.datetime64) -> dt.date:
+    found: dt.date = day.astype("datetime64[D]").item()
+    return found
