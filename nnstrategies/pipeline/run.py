@@ -49,6 +49,10 @@ class Run:
 
     @cached_property
     def feature_set(self) -> FeatureSet:
+        return self.selected_features()
+
+    def selected_features(self) -> FeatureSet:
+        """The features that the config names."""
         wanted = self.config.features
         return default_set() if wanted == "all" else default_set().select(wanted)
 

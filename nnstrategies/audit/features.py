@@ -1,0 +1,203 @@
+"""Features: rows up to t under another future and none at all; another base of adj_factor; whether a check means much."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnstrategies.audit.compare import Change, compare, differing_last
+from nnstrategies.audit.findings import Finding, Stage
+from nnstrategies.audit.first import first_change
+from nnstrategies.audit.noise import Future, cut, replace_future, scale_adj_factor
+from nnstrategies.features.feature_set import Features, FeatureSet
+from nnstrategies.panel import Panel
+from nnstrategies.typing import AnyArray, BoolArray, Float32Array
+
+FUTURES: Mapping[str, Future] = {"noise after": replace_future, "nothing after": cut}
+LEAST_FINITE = 0.9  # share of the compared values; below it equality proves little
+WARM_UP = 260  # sessions since the listing, after which a feature should be there
+_LOCATED = 8  # leaking features whose first date is searched for
+
+
+@dataclass
+class _Seen:
+    """What was seen of one feature: the change by kind of future and row, and what it raised."""
+
+    changes: dict[tuple[str, int], Change] = field(default_factory=dict)
+    raised: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+def check_features(
+    features: FeatureSet,
+    panel: Panel,
+    rows: Sequence[int],
+    seed: int = 0,
+    futures: Mapping[str, Future] = FUTURES,
+    known: Features | None = None,
+) -> Stage:
+    """Rows 0..t of every feature, all symbols, must stay byte-equal for each t of ``rows`` under each of ``futures``.
+
+    known: the features of ``panel``, if they are at hand. A feature of which less than 90 % of the values compared are
+    finite, or that raises without a future or with a noisy one, cannot be judged.
+    """
+    started = time.perf_counter()
+    known = known or features(panel)
+    seen = {name: _Seen() for name in features.names}
+    for t in rows:
+        for how, future in futures.items():
+            _look(features, future(panel, t, np.random.default_rng([seed, t])), known, how, t, seen)
+    findings: list[Finding] = []
+    for name in features.names:
+        located = sum(finding.verdict == "leak" for finding in findings) < _LOCATED
+        finding = _finding(features, panel, known, name, seen[name], futures, seed, located)
+        findings += [finding] if finding else []
+    suspects = {finding.name for finding in findings}
+    findings += [f for f in _too_few(known, panel, max(rows)) if f.name not in suspects]
+    compared = int(sum(np.isfinite(known.values[:, : t + 1]).sum() for t in rows)) * len(futures)
+    dates = tuple(str(panel.sessions[t]) for t in sorted(rows))
+    seconds = time.perf_counter() - started
+    return Stage("features", "features", len(features), dates, compared, tuple(findings), seconds=seconds)
+
+
+def _look(
+    features: FeatureSet, other: Panel, known: Features, how: str, t: int, seen: Mapping[str, _Seen]
+) -> None:
+    values, raised = _values(features, other)
+    for name, said in raised.items():
+        seen[name].raised[how, t] = said
+    differing = differing_last(known.values[:, : t + 1], values[:, : t + 1])
+    for f in np.flatnonzero(differing):
+        name = features.names[f]
+        change = compare(known.values[:, : t + 1, f].T, values[:, : t + 1, f].T)
+        if change and name not in raised:
+            seen[name].changes[how, t] = change
+
+
+def _values(features: FeatureSet, panel: Panel) -> tuple[Float32Array, dict[str, str]]:
+    """Values [N, T, F] and, for features that raise, what they said; their values are NaN."""
+    try:
+        return features(panel).values, {}
+    except Exception:
+        if len(features) == 1:
+            raise
+    raised: dict[str, str] = {}
+    values = np.full((panel.N, panel.T, len(features)), np.nan, dtype=np.float32)
+    for f, name in enumerate(features.names):
+        try:
+            values[:, :, f] = features.select([name])(panel).values[:, :, 0]
+        except Exception as error:  # whatever a user's function raises
+            raised[name] = f"{type(error).__name__}: {error}"
+    return values, raised
+
+
+def _finding(
+    features: FeatureSet,
+    panel: Panel,
+    known: Features,
+    name: str,
+    seen: _Seen,
+    futures: Mapping[str, Future],
+    seed: int,
+    locate: bool,
+) -> Finding | None:
+    real = {key: change for key, change in seen.changes.items() if not change.rounding}
+    if not real:
+        return _lesser(panel, name, seen)
+    (how, t), change = min(real.items(), key=lambda item: item[1].row)
+    ahead = max(at - found.row + 1 for (_, at), found in real.items())
+    size = _typical(real)
+    first = change
+    if locate:
+        single = features.select([name])
+
+        def compute(other: Panel, at: int) -> AnyArray:
+            return single(other).values[:, : at + 1, 0].T
+
+        column = known.column(name)
+        first = first_change(compute, panel, lambda at: column[: at + 1], change, futures[how], seed)
+    return Finding(
+        "features",
+        name,
+        "leak",
+        f"looks ahead: with {how} {panel.sessions[t]} its earlier values change",
+        str(panel.sessions[first.row]),
+        tuple(panel.symbols[n] for n in change.columns),
+        max(found.share for found in real.values()),
+        size,
+        ahead,
+    )
+
+
+def _typical(changes: Mapping[tuple[str, int], Change]) -> float:
+    """Largest change without a future, which is what one would have seen on the day; with noise where that has none."""
+    plain = [change.size for (how, _), change in changes.items() if how.startswith("nothing")]
+    sizes = [size for size in plain if np.isfinite(size)] or [change.size for change in changes.values()]
+    finite = [size for size in sizes if np.isfinite(size)]
+    return max(finite) if finite else float("nan")
+
+
+def _lesser(panel: Panel, name: str, seen: _Seen) -> Finding | None:
+    if seen.raised:
+        (how, t), said = next(iter(seen.raised.items()))
+        what = f"raises with {how} {panel.sessions[t]}: {said}"
+        return Finding("features", name, "cannot judge", what)
+    if seen.changes:
+        size = max(change.size for change in seen.changes.values())
+        return Finding("features", name, "rounding", "changes with the length of the panel, by rounding", size=size)
+    return None
+
+
+def _too_few(known: Features, panel: Panel, last: int) -> list[Finding]:
+    """Features with too few finite values among the rows of symbols that were listed long enough."""
+    due = _due(panel, last)  # [t + 1, N]
+    found = np.zeros(len(known.names), dtype=np.int64)
+    for n in range(panel.N):
+        found += np.isfinite(known.values[n, : last + 1][due[:, n]]).sum(axis=0)
+    share = found / max(int(due.sum()), 1)
+    return [
+        Finding("features", name, "cannot judge", f"only {share[f]:.0%} of the compared values are finite")
+        for f, name in enumerate(known.names)
+        if share[f] < LEAST_FINITE
+    ]
+
+
+def _due(panel: Panel, last: int) -> BoolArray:
+    listed = panel.listed[: last + 1]
+    return np.asarray(listed & (np.cumsum(listed, axis=0) > min(WARM_UP, last // 2)))
+
+
+def check_scale(features: FeatureSet, panel: Panel, seed: int = 0, known: Features | None = None) -> Stage:
+    """No feature may change when adj_factor gets another base: that constant is whatever the last split made it.
+
+    Every symbol's factor is multiplied by a power of two of its own, which moves no rounding: not a byte may change.
+    """
+    started = time.perf_counter()
+    if "adj_factor" not in panel:
+        return Stage("adj_factor", "features", note="the panel has no adj_factor")
+    known = known or features(panel)
+    constants = 2.0 ** np.random.default_rng([seed, 1]).integers(1, 7, panel.N)
+    values, raised = _values(features, scale_adj_factor(panel, dict(zip(panel.symbols, constants.tolist(), strict=True))))
+    findings = [Finding("adj_factor", name, "cannot judge", f"raises: {said}") for name, said in raised.items()]
+    for f in np.flatnonzero(differing_last(known.values, values)):
+        change = compare(known.values[:, :, f].T, values[:, :, f].T)
+        if change and known.names[f] not in raised:
+            findings.append(_scale_finding(panel, known.names[f], change))
+    dates = (str(panel.sessions[0]), str(panel.sessions[-1]))
+    compared, seconds = int(np.isfinite(known.values).sum()), time.perf_counter() - started
+    return Stage("adj_factor", "features", len(features), dates, compared, tuple(findings), seconds=seconds)
+
+
+def _scale_finding(panel: Panel, name: str, change: Change) -> Finding:
+    return Finding(
+        "adj_factor",
+        name,
+        "leak",
+        "changes when adj_factor is multiplied by a constant, which only later splits and dividends decide",
+        str(panel.sessions[change.row]),
+        tuple(panel.symbols[n] for n in change.columns),
+        change.share,
+        change.size,
+    )

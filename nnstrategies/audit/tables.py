@@ -1,0 +1,39 @@
+"""Dates on which tables say that they became known: noise after a date believes them, so they are looked at themselves."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+
+from nnstrategies.audit.findings import Finding, Stage
+from nnstrategies.panel import Panel
+
+# A row cannot be known before what it is about has happened: (table, date of the happening, in words).
+_HAPPENED = (("fundamentals", "period_end", "the period they report on has ended"),)
+
+
+def check_tables(panel: Panel) -> Stage:
+    """Fundamentals known by the end of the very period they report on were dated by period, not by disclosure."""
+    started = time.perf_counter()
+    findings, compared = [], 0
+    for name, column, words in _HAPPENED:
+        if name not in panel.event_names or column not in (table := panel.events(name)).columns:
+            continue
+        compared += len(table)
+        happened = pd.to_datetime(table[column])
+        early = table[(table["known_at"] <= happened).to_numpy()]
+        if len(early):
+            what = f"say in {len(early):,} of {len(table):,} rows that they were known before {words}: use disclosure dates"
+            symbols = tuple(dict.fromkeys(early["symbol"])) if "symbol" in early.columns else ()
+            first = str(pd.Timestamp(early["known_at"].iloc[0]).date())
+            findings.append(Finding("tables", name, "leak", what, first, symbols, len(early) / len(table)))
+    return Stage(
+        "tables",
+        "tables",
+        len(panel.event_names),
+        (str(panel.sessions[0]), str(panel.sessions[-1])),
+        compared,
+        tuple(findings),
+        seconds=time.perf_counter() - started,
+    )
