@@ -38,6 +38,7 @@ ALLOWED = {
     "feeds": BASE,
     "brokers": BASE | {"market"},
     "engine": BASE | {"feeds", "brokers"},
+    "audit": DATA | {"factors", "training", "predictors", "evidence", "backtest"},
     "report": {"errors", "typing"},
 }
 HEAVY = {"torch", "ccxt", "matplotlib", "pyfolio"}

@@ -1,4 +1,4 @@
-"""Proof by experiment that nothing sees the future: another one is put in its place, and the past must not move a byte."""
+"""Proof by experiment that nothing sees the future: another one is put in its place, no byte of the past may move."""
 
 from nnstrategies.audit.compare import same_bytes
 from nnstrategies.audit.features import check_features, check_scale

@@ -66,7 +66,7 @@ def compare(expected: AnyArray, got: AnyArray) -> Change | None:
 
 
 def differing_last(expected: AnyArray, got: AnyArray) -> BoolArray:
-    """[F] whether float32 arrays [N, T', F] differ anywhere; a symbol at a time, so that no array of that size is made."""
+    """[F] whether float32 arrays [N, T', F] differ anywhere; a symbol at a time, without an array of that size."""
     found = np.zeros(expected.shape[2], dtype=bool)
     for x, y in zip(expected, got, strict=True):
         if not np.array_equal(x.view(np.int32), y.view(np.int32)):  # as whole numbers, where NaN equals NaN

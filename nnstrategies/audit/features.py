@@ -1,4 +1,4 @@
-"""Features: rows up to t under another future and none at all; another base of adj_factor; whether a check means much."""
+"""Features: rows up to t under another future and none at all, and under another base of adj_factor."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from nnstrategies.audit.first import first_change
 from nnstrategies.audit.noise import Future, cut, replace_future, scale_adj_factor
 from nnstrategies.features.feature_set import Features, FeatureSet
 from nnstrategies.panel import Panel
-from nnstrategies.typing import AnyArray, BoolArray, Float32Array
+from nnstrategies.typing import AnyArray, Float32Array
 
 FUTURES: Mapping[str, Future] = {"noise after": replace_future, "nothing after": cut}
 LEAST_FINITE = 0.9  # share of the compared values; below it equality proves little
-WARM_UP = 260  # sessions since the listing, after which a feature should be there
-_LOCATED = 8  # leaking features whose first date is searched for
+_LOCATED = 24  # leaking features whose first date is searched for; of more, the earliest seen is given
 
 
 @dataclass
@@ -62,9 +61,7 @@ def check_features(
     return Stage("features", "features", len(features), dates, compared, tuple(findings), seconds=seconds)
 
 
-def _look(
-    features: FeatureSet, other: Panel, known: Features, how: str, t: int, seen: Mapping[str, _Seen]
-) -> None:
+def _look(features: FeatureSet, other: Panel, known: Features, how: str, t: int, seen: Mapping[str, _Seen]) -> None:
     values, raised = _values(features, other)
     for name, said in raised.items():
         seen[name].raised[how, t] = said
@@ -151,22 +148,20 @@ def _lesser(panel: Panel, name: str, seen: _Seen) -> Finding | None:
 
 
 def _too_few(known: Features, panel: Panel, last: int) -> list[Finding]:
-    """Features with too few finite values among the rows of symbols that were listed long enough."""
-    due = _due(panel, last)  # [t + 1, N]
-    found = np.zeros(len(known.names), dtype=np.int64)
-    for n in range(panel.N):
-        found += np.isfinite(known.values[n, : last + 1][due[:, n]]).sum(axis=0)
-    share = found / max(int(due.sum()), 1)
-    return [
-        Finding("features", name, "cannot judge", f"only {share[f]:.0%} of the compared values are finite")
-        for f, name in enumerate(known.names)
-        if share[f] < LEAST_FINITE
-    ]
-
-
-def _due(panel: Panel, last: int) -> BoolArray:
-    listed = panel.listed[: last + 1]
-    return np.asarray(listed & (np.cumsum(listed, axis=0) > min(WARM_UP, last // 2)))
+    """Features with too few finite values, once a symbol has been listed as long as half of them needed for one."""
+    finite = np.isfinite(known.values[:, : last + 1])  # [N, T', F]
+    age = np.cumsum(panel.listed[: last + 1].T, axis=1)  # [N, T'] sessions since the listing
+    starts = np.take_along_axis(age, finite.argmax(axis=1), axis=1).astype(np.float64)  # [N, F]
+    starts[~finite.any(axis=1)] = np.nan
+    findings = []
+    for f, name in enumerate(known.names):
+        warm_up = np.nanmedian(starts[:, f]) if np.isfinite(starts[:, f]).any() else 0.0
+        due = panel.listed[: last + 1].T & (age >= warm_up)
+        share = float(finite[:, :, f][due].mean()) if due.any() else 0.0
+        if share < LEAST_FINITE:
+            what = f"only {share:.0%} of the compared values are finite"
+            findings.append(Finding("features", name, "cannot judge", what))
+    return findings
 
 
 def check_scale(features: FeatureSet, panel: Panel, seed: int = 0, known: Features | None = None) -> Stage:
@@ -179,7 +174,9 @@ def check_scale(features: FeatureSet, panel: Panel, seed: int = 0, known: Featur
         return Stage("adj_factor", "features", note="the panel has no adj_factor")
     known = known or features(panel)
     constants = 2.0 ** np.random.default_rng([seed, 1]).integers(1, 7, panel.N)
-    values, raised = _values(features, scale_adj_factor(panel, dict(zip(panel.symbols, constants.tolist(), strict=True))))
+    values, raised = _values(
+        features, scale_adj_factor(panel, dict(zip(panel.symbols, constants.tolist(), strict=True)))
+    )
     findings = [Finding("adj_factor", name, "cannot judge", f"raises: {said}") for name, said in raised.items()]
     for f in np.flatnonzero(differing_last(known.values, values)):
         change = compare(known.values[:, :, f].T, values[:, :, f].T)

@@ -75,7 +75,7 @@ def _ends_before_its_decision(panel: Panel, labels: Labels) -> list[Finding]:
     early = (labels.end >= 0) & (labels.end <= np.arange(panel.T)[:, None])
     if not early.any():
         return []
-    t, n = np.argwhere(early)[0]
+    t = int(np.argmax(early.any(axis=1)))
     what = "ends at or before the close of its own decision"
     symbols = tuple(panel.symbols[k] for k in np.flatnonzero(early.any(axis=0)))
     return [Finding("labels", _name(labels), "leak", what, str(panel.sessions[t]), symbols, float(early.mean()))]
@@ -100,7 +100,9 @@ def _finding(
     )
     change = worst.change
     symbols = tuple(panel.symbols[k] for k in change.columns)
-    return Finding("labels", _name(labels), "leak", what, str(panel.sessions[first.row]), symbols, change.share, change.size)
+    return Finding(
+        "labels", _name(labels), "leak", what, str(panel.sessions[first.row]), symbols, change.share, change.size
+    )
 
 
 def _later(make: MakeLabels, panel: Panel, labels: Labels, leak: _Leak, part: str, seed: int) -> str:

@@ -49,9 +49,7 @@ def other_scores(scores: Scores, t: int, rng: np.random.Generator) -> Scores:
     values = scores.values.copy()
     for row in range(t + 1, len(values)):
         values[row] = values[row, rng.permutation(values.shape[1])]
-    return Scores(
-        scores.sessions, scores.symbols, scores.names, scores.units, values, scores.versions, scores.version
-    )
+    return Scores(scores.sessions, scores.symbols, scores.names, scores.units, values, scores.versions, scores.version)
 
 
 def _donors(panel: Panel, t: int, rng: np.random.Generator) -> IntArray:

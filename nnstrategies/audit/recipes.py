@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nnstrategies.audit.findings import Finding, Stage
+from nnstrategies.audit.compare import same_bytes
+from nnstrategies.audit.features import LEAST_FINITE
+from nnstrategies.audit.findings import Finding, Stage, Verdict
 from nnstrategies.audit.other_samples import other_samples
 from nnstrategies.errors import FitError, NNStrategiesError
 from nnstrategies.samples import Samples
@@ -21,17 +23,19 @@ from nnstrategies.training.version import Version
 from nnstrategies.typing import AnyArray
 
 _LATER = 20  # sessions after asof on which scores are compared once more
+_BEFORE = 20  # sessions before asof as of which an incumbent was fitted
 
 
 @dataclass(frozen=True)
 class _Case:
-    """One recipe, cut short, fitted as of one row."""
+    """One recipe, cut short, fitted as of one row. incumbent: from an earlier fit, for warm starts."""
 
     recipe: Recipe
     samples: Samples
     asof: int
     seed: int
     version: Version
+    incumbent: Version | None = None
 
     def day(self, t: int) -> str:
         return str(self.samples.features.sessions[t])
@@ -42,17 +46,21 @@ class _Case:
     def fit(self, samples: Samples) -> Version:
         return self.recipe.fit(samples, self.asof, self.seed)
 
+    def finding(self, verdict: Verdict, what: str, first: str | None = None, **more: Any) -> Finding:
+        name = self.recipe.name
+        return Finding(f"recipe {name}", name, verdict, f"as of {self.day(self.asof)}: {what}", first, **more)
+
     def leak(self, what: str, t: int, **more: Any) -> Finding:
-        return Finding("recipes", self.recipe.name, "leak", f"as of {self.day(self.asof)}: {what}", self.day(t), **more)
+        return self.finding("leak", what, self.day(min(t, self.samples.T - 1)), **more)
 
 
-def check_recipe(recipe: Recipe, samples: Samples, asofs: Sequence[int], seed: int = 1) -> Stage:
+def check_recipe(recipe: Recipe, samples: Samples, asofs: Sequence[int], seed: int = 1, warm: bool = False) -> Stage:
     """Fit as of each row under another future: version, scaler and scores must stay byte-equal.
 
     Four questions a date: does the version change with what comes after asof, or with the samples cut there; do weights
     and scaler change with what comes after the last training row (validation, embargo); is the scaler that of the
     training rows; do scores at t change with what comes after t. Networks are trained for one epoch: then early stop,
-    which may read the validation rows, has no choice.
+    which may read the validation rows, has no choice. warm: also fit from an incumbent, as the walk-forward would.
     """
     started = time.perf_counter()
     short = shortened(recipe)
@@ -60,24 +68,25 @@ def check_recipe(recipe: Recipe, samples: Samples, asofs: Sequence[int], seed: i
     compared, done = 0, []
     for asof in sorted(asofs):
         try:
-            case = _Case(short, samples, asof, seed, short.fit(samples, asof, seed))
+            incumbent = short.fit(samples, asof - _BEFORE, seed) if warm else None
+            case = _Case(short, samples, asof, seed, short.fit(samples, asof, seed), incumbent)
         except FitError as error:
-            findings.append(Finding("recipes", recipe.name, "cannot judge", f"cannot be fitted: {error}"))
+            findings.append(Finding(f"recipe {recipe.name}", recipe.name, "cannot judge", f"cannot be fitted: {error}"))
             continue
         done.append(asof)
         compared += sum(array.size for array in parts(case.version).values())
-        for check in (_future, _gap, _scaler, _scores):
+        for check in (_future, _warm, _gap, _scaler, _scores):
             findings += _judged(check, case)
     dates = tuple(str(samples.features.sessions[asof]) for asof in done)
     seconds = time.perf_counter() - started
-    return Stage("recipes", "recipes", 1, dates, compared, tuple(_once(findings)), seconds=seconds)
+    return Stage(f"recipe {recipe.name}", "recipes", 1, dates, compared, tuple(_once(findings)), seconds=seconds)
 
 
 def shortened(recipe: Recipe) -> Recipe:
     """The recipe with one epoch and no checkpoints, where it has such settings: what it reads stays the same."""
     settings = {"epochs": 1, "checkpoints": None}
-    known = {f.name for f in dataclasses.fields(recipe)} if dataclasses.is_dataclass(recipe) else set()
-    chosen = {key: value for key, value in settings.items() if key in known}
+    known = dataclasses.fields(recipe) if dataclasses.is_dataclass(recipe) else ()
+    chosen = {f.name: settings[f.name] for f in known if f.name in settings}
     return dataclasses.replace(recipe, **chosen) if chosen else recipe  # type: ignore[type-var]
 
 
@@ -97,8 +106,7 @@ def _judged(check: Any, case: _Case) -> list[Finding]:
     try:
         return list(check(case))
     except NNStrategiesError as error:
-        what = f"as of {case.day(case.asof)}: cannot be fitted under another future: {error}"
-        return [Finding("recipes", case.recipe.name, "cannot judge", what)]
+        return [case.finding("cannot judge", f"cannot be fitted under another future: {error}")]
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:
@@ -121,6 +129,19 @@ def _future(case: _Case) -> list[Finding]:
         what = f"its version is another one on samples that end there: {_changed(case.version, cut)}"
         return [case.leak(what, case.asof, size=_size(case.version, cut))]
     return []
+
+
+def _warm(case: _Case) -> list[Finding]:
+    """The same from an incumbent: what is promoted, and what comes of it."""
+    if case.incumbent is None:
+        return []
+    fits = [
+        case.recipe.fit(samples, case.asof, case.seed, case.incumbent)
+        for samples in (case.samples, case.other(case.asof))
+    ]
+    if fits[0].id == fits[1].id:
+        return []
+    return [case.leak("its version, fitted from an incumbent, changes with what comes after that day", case.asof + 1)]
 
 
 def _gap(case: _Case) -> list[Finding]:
@@ -165,7 +186,7 @@ def _scaler(case: _Case) -> list[Finding]:
     if version.scaler is None or not len(t) or version.manifest.get("training_rows") != len(t):
         return []
     expected = Scaler.fit(known.features.values[n, t])
-    if all(expected.arrays[key].tobytes() == np.asarray(value).tobytes() for key, value in version.scaler.arrays.items()):
+    if all(same_bytes(expected.arrays[key], value) for key, value in version.scaler.arrays.items()):
         return []
     shift = np.abs(version.scaler.mean - expected.mean) / expected.std
     worst = known.features.names[int(np.argmax(shift))]
@@ -178,8 +199,9 @@ def _scores(case: _Case) -> list[Finding]:
     samples, version = case.samples, case.version
     for t in (case.asof, min(case.asof + _LATER, samples.T - 1)):
         expected = version.predict(samples.features, samples.mask[t], t)
-        if not np.isfinite(expected[samples.mask[t]]).any():
-            continue
+        finite = float(np.isfinite(expected[samples.mask[t]]).mean()) if samples.mask[t].any() else 0.0
+        if finite < LEAST_FINITE:
+            return [case.finding("cannot judge", f"only {finite:.0%} of the scores of {case.day(t)} are finite")]
         later = case.other(t, labels=False).features if t < samples.T - 1 else samples.features
         for features in (later, samples.features.upto(t)):
             got = version.predict(features, samples.mask[t], t)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,5 +118,7 @@ def _compared(
             what = f"looks ahead: its {kind} change with {how} {day}"
             share = min(len(differ) / max(expected[kind].total(), 1), 1.0)
             symbols = tuple(panel.symbols[n] for n in columns)
-            return [Finding("strategy", name, "leak", what, str(panel.sessions[row]), symbols, share, ahead=t - row + 1)]
+            return [
+                Finding("strategy", name, "leak", what, str(panel.sessions[row]), symbols, share, ahead=t - row + 1)
+            ]
     return []

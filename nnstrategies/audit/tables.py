@@ -1,4 +1,4 @@
-"""Dates on which tables say that they became known: noise after a date believes them, so they are looked at themselves."""
+"""Dates on which tables say that they became known: noise after a date believes them, so they are checked too."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def check_tables(panel: Panel) -> Stage:
         happened = pd.to_datetime(table[column])
         early = table[(table["known_at"] <= happened).to_numpy()]
         if len(early):
-            what = f"say in {len(early):,} of {len(table):,} rows that they were known before {words}: use disclosure dates"
+            rows = f"{len(early):,} of {len(table):,} rows"
+            what = f"say in {rows} that they were known before {words}: use disclosure dates"
             symbols = tuple(dict.fromkeys(early["symbol"])) if "symbol" in early.columns else ()
             first = str(pd.Timestamp(early["known_at"].iloc[0]).date())
             findings.append(Finding("tables", name, "leak", what, first, symbols, len(early) / len(table)))

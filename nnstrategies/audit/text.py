@@ -19,7 +19,9 @@ def lines(audit: Audit) -> list[str]:
 
 def _joined(row: tuple[str, ...], widths: list[int]) -> str:
     right = (False, True, False, True, True, False)
-    cells = [f"{text:>{w}}" if at_right else f"{text:<{w}}" for text, w, at_right in zip(row, widths, right, strict=True)]
+    cells = [
+        f"{text:>{w}}" if at_right else f"{text:<{w}}" for text, w, at_right in zip(row, widths, right, strict=True)
+    ]
     return "  ".join(cells).rstrip()
 
 

@@ -1,4 +1,4 @@
-"""What byte comparisons cannot see: features that know the label from their own table, fits that know what they should not.
+"""What byte comparisons cannot see: features made of the label itself, fits that know what they should not.
 
 These are statistics, so they say "suspicious", never "leak".
 """

@@ -8,7 +8,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,8 @@ from nnstrategies.audit import (
     check_strategy,
     check_tables,
     lines,
-    shortened,
     short_noise,
+    shortened,
 )
 from nnstrategies.backtest import BacktestResult
 from nnstrategies.config import RunConfig
@@ -78,7 +78,8 @@ def leakcheck(config: RunConfig, asked: Asked, out: Path | None = None) -> Audit
     """
     own = load_features(asked.features) if asked.features else None
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
-        run = _Audited(RunFolder(Path(folder)), config, own)
+        seen = dataclasses.replace(config, inputs={}) if own else config  # inputs name the config's own features
+        run = _Audited(RunFolder(Path(folder)), seen, own)
         bench = _Bench(run, asked)
         stages = _stages(bench)
     audit = Audit(config.name, asked.seed, tuple(stages))
@@ -132,8 +133,9 @@ class _Bench:
     def rows(self, stage: int, count: int) -> list[int]:
         """Random rows, not in the warm-up and not the last."""
         earliest = min(_EARLIEST, self.panel.T // 2)
+        rows = np.arange(earliest, self.panel.T - 1)
         rng = np.random.default_rng([self.asked.seed, stage])
-        return sorted(rng.choice(np.arange(earliest, self.panel.T - 1), count, replace=False).tolist())
+        return sorted(rng.choice(rows, min(count, len(rows)), replace=False).tolist())
 
     def asofs(self) -> list[int]:
         rng = np.random.default_rng([self.asked.seed, 5])
@@ -145,20 +147,20 @@ def _stages(bench: _Bench) -> list[Stage]:
         return _quick(bench)
     run, asked, panel = bench.run, bench.asked, bench.panel
     features, samples, seed = run.feature_set, run.samples, bench.asked.seed
-    steps: list[tuple[str, Callable[[], Stage]]] = [
-        ("tables", lambda: check_tables(panel)),
-        ("features", lambda: check_features(features, panel, bench.rows(1, asked.dates), seed, known=samples.features)),
-        ("adj_factor", lambda: check_scale(features, panel, seed, samples.features)),
-        ("labels", lambda: check_labels(bench.labels, panel, bench.rows(2, 3 * asked.dates), seed)),
-        ("mask", lambda: check_mask(panel, samples.window, bench.rows(3, asked.dates), seed)),
-        ("too good", lambda: check_single_features(samples)),
-        ("gap", lambda: check_gap(bench.recipes, samples, bench.refits)),
-        *((f"recipe {name}", lambda name=name: _recipe(bench, name)) for name in bench.recipes),  # type: ignore[misc]
-        ("shuffled labels", lambda: _shuffled(bench)),
-        ("strategy", lambda: _strategy(bench)),
-    ]
+    steps: dict[str, Callable[[], Stage]] = {
+        "tables": lambda: check_tables(panel),
+        "features": lambda: check_features(features, panel, bench.rows(1, asked.dates), seed, known=samples.features),
+        "adj_factor": lambda: check_scale(features, panel, seed, samples.features),
+        "labels": lambda: check_labels(bench.labels, panel, bench.rows(2, 3 * asked.dates), seed),
+        "mask": lambda: check_mask(panel, samples.window, bench.rows(3, asked.dates), seed),
+        "too good": lambda: check_single_features(samples),
+        "gap": lambda: check_gap(bench.recipes, samples, bench.refits),
+        **{f"recipe {name}": partial(_recipe, bench, name) for name in bench.recipes},
+        "shuffled labels": lambda: _shuffled(bench),
+        "strategy": lambda: _strategy(bench),
+    }
     done = []
-    for name, step in steps:
+    for name, step in steps.items():
         with console.status(f"leak check: {name}"):
             done.append(step())
     return done
@@ -179,8 +181,8 @@ def _quick(bench: _Bench) -> list[Stage]:
 
 
 def _recipe(bench: _Bench, name: str) -> Stage:
-    stage = check_recipe(bench.recipes[name], bench.run.samples_of(name), bench.asofs(), 1 + bench.asked.seed)
-    return dataclasses.replace(stage, name=f"recipe {bench.recipes[name].name}")
+    warm = bench.run.config.walk_forward.warm
+    return check_recipe(bench.recipes[name], bench.run.samples_of(name), bench.asofs(), 1 + bench.asked.seed, warm)
 
 
 def _headline(bench: _Bench) -> str:

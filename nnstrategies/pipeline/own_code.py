@@ -41,7 +41,7 @@ def load_recipe(where: str) -> Recipe:
     missing = [part for part in ("name", "seeded", "fit") if not hasattr(recipe, part)]
     if missing:
         raise ConfigError(f"--recipe {where}: expected a Recipe with name, seeded and fit; {missing[0]} is missing")
-    return recipe  # type: ignore[no-any-return]
+    return recipe
 
 
 def _load(option: str, where: str, example: str) -> tuple[Any, str]:
