@@ -130,6 +130,17 @@ def test_what_cannot_be_judged_is_said_and_is_no_leak():
     assert "IndexError: too short" in found["fragile"].what
 
 
+def test_values_that_no_one_can_repeat_are_no_leak():
+    rng = np.random.default_rng(0)
+
+    def by_chance(panel):
+        return rng.random(panel.shape)
+
+    finding = only(check_features(FeatureSet({"by_chance": by_chance}), market(), CUTS))
+    assert finding.verdict == "cannot judge"
+    assert "when it is computed again" in finding.what
+
+
 def test_rounding_that_depends_on_the_length_is_no_leak():
     def mean_of_blocks(panel):
         x = np.nan_to_num(FEATURES["ret_1"](panel))
@@ -261,11 +272,24 @@ def test_recipes_that_read_several_horizons_are_clean():
     assert check_recipe(SMALL["factor_screen"], joined, (ASOF,)).findings == ()
 
 
+def test_a_fit_that_no_one_can_repeat_is_no_leak():
+    seeds = iter(range(100))
+
+    class ByChance(gallery.Held):
+        def fit(self, samples, asof, seed, incumbent=None, progress=None):
+            version = super().fit(samples, asof, seed)
+            return replace(version, arrays={**version.arrays, "intercept": np.array([float(next(seeds))])})
+
+    finding = only(check_recipe(ByChance(), samples(), (ASOF,)))
+    assert finding.verdict == "cannot judge"
+    assert "fitted again" in finding.what
+
+
 def test_the_gap_of_the_split_is_counted():
     stage = check_gap({"lstm": LSTM, "held": gallery.Held()}, samples(), (ASOF, 370))
     assert stage.findings == ()
     assert stage.compared > 1000
-    assert "1 sessions before its validation" in stage.note
+    assert stage.note.endswith("its validation: 1 or more sessions")
 
 
 def test_shuffled_labels_are_not_predicted_by_an_honest_recipe_but_by_one_that_read_them():
@@ -334,6 +358,16 @@ def test_a_strategy_without_orders_cannot_be_judged():
             return 0.0
 
     assert strategy_stage(Idle).verdict == "cannot judge"
+
+
+def test_a_strategy_that_trades_by_chance_cannot_be_judged():
+    rng = np.random.default_rng(0)
+
+    class ByChance(RebalanceStrategy):
+        def weigh(self, view):
+            return rng.random(view.N)
+
+    assert "run again" in only(strategy_stage(ByChance)).what
 
 
 def test_the_error_names_the_leaks_and_has_its_own_exit_code():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnstrategies.audit.compare import Change, compare, differing_last
+from nnstrategies.audit.compare import Change, compare, different, differing_last
 from nnstrategies.audit.findings import Finding, Stage
 from nnstrategies.audit.first import first_change
 from nnstrategies.audit.noise import Future, cut, replace_future, scale_adj_factor
@@ -21,12 +22,34 @@ LEAST_FINITE = 0.9  # share of the compared values; below it equality proves lit
 _LOCATED = 24  # leaking features whose first date is searched for; of more, the earliest seen is given
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """What is audited, and under which futures."""
+
+    features: FeatureSet
+    panel: Panel
+    known: Features
+    futures: Mapping[str, Future]
+    seed: int
+
+    def column(self, name: str, panel: Panel) -> AnyArray:
+        """One feature of another panel, [T', N]."""
+        return self.features.select([name])(panel).values[:, :, 0].T
+
+    def day(self, t: int) -> str:
+        return str(self.panel.sessions[t])
+
+
 @dataclass
 class _Seen:
     """What was seen of one feature: the change by kind of future and row, and what it raised."""
 
     changes: dict[tuple[str, int], Change] = field(default_factory=dict)
     raised: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    @property
+    def real(self) -> dict[tuple[str, int], Change]:
+        return {key: change for key, change in self.changes.items() if not change.rounding}
 
 
 def check_features(
@@ -39,92 +62,89 @@ def check_features(
 ) -> Stage:
     """Rows 0..t of every feature, all symbols, must stay byte-equal for each t of ``rows`` under each of ``futures``.
 
-    known: the features of ``panel``, if they are at hand. A feature of which less than 90 % of the values compared are
-    finite, or that raises without a future or with a noisy one, cannot be judged.
+    known: the features of ``panel``, if they are at hand. A feature cannot be judged that raises under another future,
+    that gives other values for the same panel, or of which less than 90 % of the values compared are finite.
     """
     started = time.perf_counter()
-    known = known or features(panel)
+    subject = _Subject(features, panel, known or features(panel), futures, seed)
     seen = {name: _Seen() for name in features.names}
     for t in rows:
-        for how, future in futures.items():
-            _look(features, future(panel, t, np.random.default_rng([seed, t])), known, how, t, seen)
+        for how in futures:
+            _look(subject, how, t, seen)
     findings: list[Finding] = []
     for name in features.names:
-        located = sum(finding.verdict == "leak" for finding in findings) < _LOCATED
-        finding = _finding(features, panel, known, name, seen[name], futures, seed, located)
-        findings += [finding] if finding else []
+        locate = sum(finding.verdict == "leak" for finding in findings) < _LOCATED
+        if finding := _finding(subject, name, seen[name], locate):
+            findings.append(finding)
     suspects = {finding.name for finding in findings}
-    findings += [f for f in _too_few(known, panel, max(rows)) if f.name not in suspects]
-    compared = int(sum(np.isfinite(known.values[:, : t + 1]).sum() for t in rows)) * len(futures)
-    dates = tuple(str(panel.sessions[t]) for t in sorted(rows))
+    findings += [finding for finding in _too_few(subject.known, panel, max(rows)) if finding.name not in suspects]
+    compared = int(sum(np.isfinite(subject.known.values[:, : t + 1]).sum() for t in rows)) * len(futures)
+    dates = tuple(subject.day(t) for t in sorted(rows))
     seconds = time.perf_counter() - started
-    return Stage("features", "features", len(features), dates, compared, tuple(findings), seconds=seconds)
+    return Stage("features", "feature", len(features), dates, compared, tuple(findings), seconds=seconds)
 
 
-def _look(features: FeatureSet, other: Panel, known: Features, how: str, t: int, seen: Mapping[str, _Seen]) -> None:
-    values, raised = _values(features, other)
+def _look(subject: _Subject, how: str, t: int, seen: Mapping[str, _Seen]) -> None:
+    other = subject.futures[how](subject.panel, t, np.random.default_rng([subject.seed, t]))
+    values, raised = _values(subject.features, other)
+    known = subject.known.values[:, : t + 1]
     for name, said in raised.items():
         seen[name].raised[how, t] = said
-    differing = differing_last(known.values[:, : t + 1], values[:, : t + 1])
-    for f in np.flatnonzero(differing):
-        name = features.names[f]
-        change = compare(known.values[:, : t + 1, f].T, values[:, : t + 1, f].T)
+    for f in np.flatnonzero(differing_last(known, values[:, : t + 1])):
+        name = subject.features.names[f]
+        change = compare(known[:, :, f].T, values[:, : t + 1, f].T)
         if change and name not in raised:
             seen[name].changes[how, t] = change
 
 
 def _values(features: FeatureSet, panel: Panel) -> tuple[Float32Array, dict[str, str]]:
     """Values [N, T, F] and, for features that raise, what they said; their values are NaN."""
-    try:
-        return features(panel).values, {}
-    except Exception:
-        if len(features) == 1:
-            raise
-    raised: dict[str, str] = {}
-    values = np.full((panel.N, panel.T, len(features)), np.nan, dtype=np.float32)
-    for f, name in enumerate(features.names):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # noise overflows where prices do not
         try:
-            values[:, :, f] = features.select([name])(panel).values[:, :, 0]
-        except Exception as error:  # whatever a user's function raises
-            raised[name] = f"{type(error).__name__}: {error}"
+            return features(panel).values, {}
+        except Exception:  # whatever a user's function raises; the next lines find out which it was
+            raised: dict[str, str] = {}
+        values = np.full((panel.N, panel.T, len(features)), np.nan, dtype=np.float32)
+        for f, name in enumerate(features.names):
+            try:
+                values[:, :, f] = features.select([name])(panel).values[:, :, 0]
+            except Exception as error:
+                raised[name] = f"{type(error).__name__}: {error}"
     return values, raised
 
 
-def _finding(
-    features: FeatureSet,
-    panel: Panel,
-    known: Features,
-    name: str,
-    seen: _Seen,
-    futures: Mapping[str, Future],
-    seed: int,
-    locate: bool,
-) -> Finding | None:
-    real = {key: change for key, change in seen.changes.items() if not change.rounding}
+def _finding(subject: _Subject, name: str, seen: _Seen, locate: bool) -> Finding | None:
+    real = seen.real
     if not real:
-        return _lesser(panel, name, seen)
+        return _lesser(subject, name, seen)
+    if different(subject.column(name, subject.panel), subject.known.column(name)).any():
+        what = "gives other values when it is computed again on the same panel"
+        return Finding("features", name, "cannot judge", what)
     (how, t), change = min(real.items(), key=lambda item: item[1].row)
-    ahead = max(at - found.row + 1 for (_, at), found in real.items())
-    size = _typical(real)
-    first = change
-    if locate:
-        single = features.select([name])
-
-        def compute(other: Panel, at: int) -> AnyArray:
-            return single(other).values[:, : at + 1, 0].T
-
-        column = known.column(name)
-        first = first_change(compute, panel, lambda at: column[: at + 1], change, futures[how], seed)
+    first = _first(subject, name, how, change) if locate else change
     return Finding(
         "features",
         name,
         "leak",
-        f"looks ahead: with {how} {panel.sessions[t]} its earlier values change",
-        str(panel.sessions[first.row]),
-        tuple(panel.symbols[n] for n in change.columns),
+        f"looks ahead: with {how} {subject.day(t)} its earlier values change",
+        subject.day(first.row),
+        tuple(subject.panel.symbols[n] for n in change.columns),
         max(found.share for found in real.values()),
-        size,
-        ahead,
+        _typical(real),
+        max(at - found.row + 1 for (_, at), found in real.items()),
+    )
+
+
+def _first(subject: _Subject, name: str, how: str, seen: Change) -> Change:
+    column = subject.known.column(name)
+    return first_change(
+        lambda panel, t: subject.column(name, panel)[: t + 1],
+        subject.panel,
+        lambda t: column[: t + 1],
+        seen,
+        subject.futures[how],
+        subject.seed,
     )
 
 
@@ -132,15 +152,13 @@ def _typical(changes: Mapping[tuple[str, int], Change]) -> float:
     """Largest change without a future, which is what one would have seen on the day; with noise where that has none."""
     plain = [change.size for (how, _), change in changes.items() if how.startswith("nothing")]
     sizes = [size for size in plain if np.isfinite(size)] or [change.size for change in changes.values()]
-    finite = [size for size in sizes if np.isfinite(size)]
-    return max(finite) if finite else float("nan")
+    return max((size for size in sizes if np.isfinite(size)), default=float("nan"))
 
 
-def _lesser(panel: Panel, name: str, seen: _Seen) -> Finding | None:
+def _lesser(subject: _Subject, name: str, seen: _Seen) -> Finding | None:
     if seen.raised:
         (how, t), said = next(iter(seen.raised.items()))
-        what = f"raises with {how} {panel.sessions[t]}: {said}"
-        return Finding("features", name, "cannot judge", what)
+        return Finding("features", name, "cannot judge", f"raises with {how} {subject.day(t)}: {said}")
     if seen.changes:
         size = max(change.size for change in seen.changes.values())
         return Finding("features", name, "rounding", "changes with the length of the panel, by rounding", size=size)
@@ -171,7 +189,7 @@ def check_scale(features: FeatureSet, panel: Panel, seed: int = 0, known: Featur
     """
     started = time.perf_counter()
     if "adj_factor" not in panel:
-        return Stage("adj_factor", "features", note="the panel has no adj_factor")
+        return Stage("adj_factor", "feature", note="the panel has no adj_factor")
     known = known or features(panel)
     constants = 2.0 ** np.random.default_rng([seed, 1]).integers(1, 7, panel.N)
     values, raised = _values(
@@ -184,7 +202,7 @@ def check_scale(features: FeatureSet, panel: Panel, seed: int = 0, known: Featur
             findings.append(_scale_finding(panel, known.names[f], change))
     dates = (str(panel.sessions[0]), str(panel.sessions[-1]))
     compared, seconds = int(np.isfinite(known.values).sum()), time.perf_counter() - started
-    return Stage("adj_factor", "features", len(features), dates, compared, tuple(findings), seconds=seconds)
+    return Stage("adj_factor", "feature", len(features), dates, compared, tuple(findings), seconds=seconds)
 
 
 def _scale_finding(panel: Panel, name: str, change: Change) -> Finding:

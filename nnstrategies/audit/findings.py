@@ -55,10 +55,10 @@ def _size(value: float) -> str:
 
 @dataclass(frozen=True)
 class Stage:
-    """One kind of check: how many ``things`` were checked on which dates, and how many values were compared."""
+    """One kind of check: how many of which ``thing`` were checked on which dates, and how many values were compared."""
 
     name: str
-    things: str
+    thing: str
     checked: int = 0
     dates: tuple[str, ...] = ()
     compared: int = 0

@@ -42,7 +42,9 @@ def check_gap(recipes: Mapping[str, Recipe], samples: Samples, asofs: Sequence[i
                 )
                 symbols = tuple(dict.fromkeys(np.asarray(samples.features.symbols)[n[late]].tolist()))
                 findings.append(Finding("gap", name, "leak", what, str(sessions[t[late][0]]), symbols))
-    note = f"the nearest training label ends {nearest} sessions before its validation" if compared else ""
+    note = (
+        f"from the end of the nearest training label to its validation: {nearest} or more sessions" if compared else ""
+    )
     dates = tuple(str(sessions[asof]) for asof in sorted(asofs))
     seconds = time.perf_counter() - started
-    return Stage("gap", "recipes", len(recipes), dates, compared, tuple(findings), note, seconds)
+    return Stage("gap", "recipe", len(recipes), dates, compared, tuple(findings), note, seconds)

@@ -60,7 +60,7 @@ def check_labels(
                     leaks.append(_Leak(t, how, part, change))
     findings = tuple(early) + ((_finding(make, panel, labels, leaks, futures, seed),) if leaks else ())
     dates = tuple(str(panel.sessions[t]) for t in sorted(rows))
-    return Stage("labels", "labels", 1, dates, compared, findings, seconds=time.perf_counter() - started)
+    return Stage("labels", "label", 1, dates, compared, findings, seconds=time.perf_counter() - started)
 
 
 def _part(labels: Labels, part: str) -> AnyArray:
@@ -137,7 +137,7 @@ def check_mask(
                 findings.append(Finding("mask", "samples", "leak", what, first, symbols, change.share))
     dates = tuple(str(panel.sessions[t]) for t in sorted(rows))
     compared = sum((t + 1) * panel.N for t in rows) * len(futures)
-    return Stage("mask", "masks", 1, dates, compared, tuple(findings), seconds=time.perf_counter() - started)
+    return Stage("mask", "mask", 1, dates, compared, tuple(findings), seconds=time.perf_counter() - started)
 
 
 def _mask(panel: Panel, window: int) -> AnyArray:

@@ -75,19 +75,22 @@ def check_recipe(recipe: Recipe, samples: Samples, asofs: Sequence[int], seed: i
             continue
         done.append(asof)
         compared += sum(array.size for array in parts(case.version).values())
-        for check in (_future, _warm, _gap, _scaler, _scores):
-            findings += _judged(check, case)
+        found = [finding for check in _CHECKS for finding in _judged(check, case)]
+        if found and case.fit(samples).id != case.version.id:
+            found = [case.finding("cannot judge", "gives another version when it is fitted again on the same samples")]
+        findings += found
     dates = tuple(str(samples.features.sessions[asof]) for asof in done)
     seconds = time.perf_counter() - started
-    return Stage(f"recipe {recipe.name}", "recipes", 1, dates, compared, tuple(_once(findings)), seconds=seconds)
+    return Stage(f"recipe {recipe.name}", "recipe", 1, dates, compared, tuple(_once(findings)), seconds=seconds)
 
 
 def shortened(recipe: Recipe) -> Recipe:
     """The recipe with one epoch and no checkpoints, where it has such settings: what it reads stays the same."""
     settings = {"epochs": 1, "checkpoints": None}
-    known = dataclasses.fields(recipe) if dataclasses.is_dataclass(recipe) else ()
-    chosen = {f.name: settings[f.name] for f in known if f.name in settings}
-    return dataclasses.replace(recipe, **chosen) if chosen else recipe  # type: ignore[type-var]
+    own: Any = recipe  # the protocol does not say that it is a dataclass, and a user's need not be one
+    if not dataclasses.is_dataclass(own):
+        return recipe
+    return dataclasses.replace(own, **{f.name: settings[f.name] for f in dataclasses.fields(own) if f.name in settings})
 
 
 def split_of(recipe: Recipe, samples: Samples, asof: int) -> Split:
@@ -119,9 +122,9 @@ def _once(findings: Sequence[Finding]) -> list[Finding]:
 
 def _future(case: _Case) -> list[Finding]:
     """The whole version, manifest included, under another future and without one."""
-    if case.fit(case.other(case.asof)).id != case.version.id:
+    version = case.fit(case.other(case.asof))
+    if version.id != case.version.id:
         of = _which(case, case.asof, whole=True)
-        version = case.fit(case.other(case.asof))
         what = f"its version changes with {of} after that day: {_changed(case.version, version)}"
         return [case.leak(what, case.asof + 1, size=_size(case.version, version))]
     cut = case.fit(case.samples.upto(case.asof))
@@ -236,3 +239,6 @@ def _size(version: Version, other: Version) -> float:
             spread = float(np.std(a[name])) or 1.0
             sizes.append(float(np.nanmax(np.abs(a[name].astype(np.float64) - b[name]))) / spread)
     return max(sizes, default=float("nan"))
+
+
+_CHECKS = (_future, _warm, _gap, _scaler, _scores)

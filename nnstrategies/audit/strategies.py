@@ -50,24 +50,28 @@ def check_strategy(
     """
     started = time.perf_counter()
     whole = _done(trade(panel, scores, last))
-    rng = np.random.default_rng([seed, 7])
-    rows = _rows(whole, first, last, dates, rng)
-    found: list[Finding] = []
-    compared = 0
+    rows = _rows(whole, first, last, dates, np.random.default_rng([seed, 7]))
+    found = [] if whole.kinds["orders"] else [_unsure(name, "sent no orders, so there is nothing to compare")]
     for t in rows.tolist():
-        expected = whole.upto(t)
-        compared += sum(counts.total() for counts in expected.values()) * 2
-        end = min(t + _SESSIONS, panel.T - 1)
-        other = other_future(panel, t, np.random.default_rng([seed, t])).upto(end)
-        told = other_scores(scores, t, rng) if scores is not None else None
-        for how, market, until in (("another market after", other, end), ("nothing after", panel.upto(t), t)):
-            found += _compared(name, trade, market, told, until, t, how, expected, panel)
-    note = "" if whole.kinds["orders"] else "it sent no orders"
-    if not whole.kinds["orders"]:
-        found.append(Finding("strategy", name, "cannot judge", "sent no orders, so there is nothing to compare"))
+        for how in ("another market after", "nothing after"):
+            found += _compared(name, trade, _market(panel, scores, t, how, seed), t, how, whole.upto(t))
+    if found and _done(trade(panel, scores, last)) != whole:
+        found = [_unsure(name, "trades otherwise when it is run again on the same panel")]
+    compared = 2 * sum(counts.total() for t in rows.tolist() for counts in whole.upto(t).values())
     days = tuple(str(panel.sessions[t]) for t in sorted(rows))
     findings = tuple(sorted(found, key=lambda one: (one.verdict != "leak", one.first or ""))[:1])
-    return Stage("strategy", "strategies", 1, days, compared, findings, note, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Stage("strategy", "strategy", 1, days, compared, findings, seconds=seconds)
+
+
+def _unsure(name: str, what: str) -> Finding:
+    return Finding("strategy", name, "cannot judge", what)
+
+
+def _market(panel: Panel, scores: Scores | None, t: int, how: str, seed: int) -> tuple[Panel, Scores | None]:
+    rng = np.random.default_rng([seed, t])
+    other = other_future(panel, t, rng).upto(min(t + _SESSIONS, panel.T - 1)) if "another" in how else panel.upto(t)
+    return other, other_scores(scores, t, rng) if scores is not None else None
 
 
 def _done(result: BacktestResult) -> _Done:
@@ -96,17 +100,15 @@ def _rows(done: _Done, first: int, last: int, dates: int, rng: np.random.Generat
 def _compared(
     name: str,
     trade: Trade,
-    market: Panel,
-    scores: Scores | None,
-    end: int,
+    market: tuple[Panel, Scores | None],
     t: int,
     how: str,
     expected: dict[str, Counter[tuple[Any, ...]]],
-    panel: Panel,
 ) -> list[Finding]:
+    panel, scores = market
     day = str(panel.sessions[t])
     try:
-        got = _done(trade(market, scores, end)).upto(t)
+        got = _done(trade(panel, scores, panel.T - 1)).upto(t)
     except NNStrategiesError as error:
         what = f"fails with {how} {day}, which it should not notice: {error}"
         return [Finding("strategy", name, "leak" if how.startswith("nothing") else "cannot judge", what, day)]
@@ -114,11 +116,8 @@ def _compared(
         differ = [*(expected[kind] - got[kind]), *(got[kind] - expected[kind])]
         if differ:
             row = min(one[0] for one in differ)
-            columns = dict.fromkeys(sorted(one[1] for one in differ if one[0] == row))
+            symbols = tuple(panel.symbols[n] for n in sorted({one[1] for one in differ if one[0] == row}))
             what = f"looks ahead: its {kind} change with {how} {day}"
-            share = min(len(differ) / max(expected[kind].total(), 1), 1.0)
-            symbols = tuple(panel.symbols[n] for n in columns)
-            return [
-                Finding("strategy", name, "leak", what, str(panel.sessions[row]), symbols, share, ahead=t - row + 1)
-            ]
+            share, first = min(len(differ) / max(expected[kind].total(), 1), 1.0), str(panel.sessions[row])
+            return [Finding("strategy", name, "leak", what, first, symbols, share, ahead=t - row + 1)]
     return []

@@ -16,25 +16,18 @@ _HAPPENED = (("fundamentals", "period_end", "the period they report on has ended
 def check_tables(panel: Panel) -> Stage:
     """Fundamentals known by the end of the very period they report on were dated by period, not by disclosure."""
     started = time.perf_counter()
-    findings, compared = [], 0
+    findings, compared, checked = [], 0, 0
     for name, column, words in _HAPPENED:
         if name not in panel.event_names or column not in (table := panel.events(name)).columns:
             continue
-        compared += len(table)
-        happened = pd.to_datetime(table[column])
-        early = table[(table["known_at"] <= happened).to_numpy()]
+        checked, compared = checked + 1, compared + len(table)
+        early = table[(table["known_at"] <= pd.to_datetime(table[column])).to_numpy()]
         if len(early):
             rows = f"{len(early):,} of {len(table):,} rows"
             what = f"say in {rows} that they were known before {words}: use disclosure dates"
             symbols = tuple(dict.fromkeys(early["symbol"])) if "symbol" in early.columns else ()
             first = str(pd.Timestamp(early["known_at"].iloc[0]).date())
             findings.append(Finding("tables", name, "leak", what, first, symbols, len(early) / len(table)))
-    return Stage(
-        "tables",
-        "tables",
-        len(panel.event_names),
-        (str(panel.sessions[0]), str(panel.sessions[-1])),
-        compared,
-        tuple(findings),
-        seconds=time.perf_counter() - started,
-    )
+    dates = (str(panel.sessions[0]), str(panel.sessions[-1])) if checked else ()
+    note = "" if checked else "the panel has no fundamentals"
+    return Stage("tables", "table", checked, dates, compared, tuple(findings), note, time.perf_counter() - started)

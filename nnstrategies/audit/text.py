@@ -27,13 +27,24 @@ def _joined(row: tuple[str, ...], widths: list[int]) -> str:
 
 def _row(stage: Stage) -> tuple[str, ...]:
     dates = f"{stage.dates[0]}..{stage.dates[-1]} ({len(stage.dates)})" if stage.dates else "-"
-    checked = f"{stage.checked} {stage.things}"
-    return stage.name, checked, dates, f"{stage.compared:,}", f"{stage.seconds:.1f}", stage.verdict
+    return (
+        stage.name,
+        _counted(stage.checked, stage.thing),
+        dates,
+        f"{stage.compared:,}",
+        f"{stage.seconds:.1f}",
+        stage.verdict,
+    )
+
+
+def _counted(count: int, thing: str) -> str:
+    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{count} {thing if count == 1 else many}"
 
 
 def _summary(audit: Audit) -> str:
     unsure = sum(finding.verdict in ("cannot judge", "suspicious") for finding in audit.findings)
     doubt = f"; {unsure} to look at" if unsure else ""
     if audit.leaks:
-        return f"{audit.name}: {len(audit.leaks)} leaks{doubt}"
+        return f"{audit.name}: {_counted(len(audit.leaks), 'leak')}{doubt}"
     return f"{audit.name}: no leak found{doubt}"

@@ -31,7 +31,7 @@ def check_single_features(samples: Samples) -> Stage:
     rows = np.flatnonzero(samples.mask.any(axis=1))[::_EVERY]
     names = samples.features.names
     if len(rows) < _LEAST_DATES:
-        return Stage("too good", "features", note=f"{len(rows)} dates are too few")
+        return Stage("too good", "feature", note=f"{len(rows)} dates are too few")
     returns, mask = samples.labels.returns[rows], samples.mask[rows]
     findings, compared = [], 0
     for f, name in enumerate(names):
@@ -44,7 +44,7 @@ def check_single_features(samples: Samples) -> Stage:
             findings.append(Finding("too good", name, "suspicious", what))
     dates = (str(samples.features.sessions[rows[0]]), str(samples.features.sessions[rows[-1]]))
     return Stage(
-        "too good", "features", len(names), dates, compared, tuple(findings), seconds=time.perf_counter() - started
+        "too good", "feature", len(names), dates, compared, tuple(findings), seconds=time.perf_counter() - started
     )
 
 
@@ -67,7 +67,7 @@ def check_shuffled(
             own.append(mean_rank_ic(score(samples, timeline, rows).column(), moved, rows))
         timeline = chain(samples, calendar, recipe, seed, [first])
     except FitError as error:
-        return Stage("shuffled labels", "recipes", note=f"{recipe.name} cannot be fitted: {error}")
+        return Stage("shuffled labels", "recipe", note=f"{recipe.name} cannot be fitted: {error}")
     real = mean_rank_ic(score(samples, timeline, rows).column(), samples, rows)
     told = f"{recipe.name}: rank IC {real:.3f} on true labels; on shuffled ones {', '.join(f'{v:.3f}' for v in own)}"
     mean = float(np.mean(own))
@@ -77,4 +77,4 @@ def check_shuffled(
         findings.append(Finding("shuffled labels", recipe.name, "suspicious", what, str(calendar.sessions[first + 1])))
     dates = (str(calendar.sessions[first]),)
     compared, seconds = len(rows) * refits, time.perf_counter() - started
-    return Stage("shuffled labels", "recipes", 1, dates, compared, tuple(findings), told, seconds)
+    return Stage("shuffled labels", "recipe", 1, dates, compared, tuple(findings), told, seconds)
