@@ -6,10 +6,11 @@ import time
 
 import pandas as pd
 
-from nnstrategies.audit.findings import Finding, Stage
+from nnstrategies.audit.findings import Finding, Stage, Verdict
 from nnstrategies.panel import Panel
 
 # A row cannot be known before what it is about has happened: (table, date of the happening, in words).
+_A_FEW = 0.05  # of the rows may be profit warnings or typing errors
 _HAPPENED = (("fundamentals", "period_end", "the period they report on has ended"),)
 
 
@@ -27,7 +28,11 @@ def check_tables(panel: Panel) -> Stage:
             what = f"say in {rows} that they were known before {words}: use disclosure dates"
             symbols = tuple(dict.fromkeys(early["symbol"])) if "symbol" in early.columns else ()
             first = str(pd.Timestamp(early["known_at"].iloc[0]).date())
-            findings.append(Finding("tables", name, "leak", what, first, symbols, len(early) / len(table)))
+            share = len(early) / len(table)
+            verdict: Verdict = (
+                "leak" if share > _A_FEW else "suspicious"
+            )  # a few may be profit warnings, or typing errors
+            findings.append(Finding("tables", name, verdict, what, first, symbols, share))
     dates = (str(panel.sessions[0]), str(panel.sessions[-1])) if checked else ()
     note = "" if checked else "the panel has no fundamentals"
     return Stage("tables", "table", checked, dates, compared, tuple(findings), note, time.perf_counter() - started)
