@@ -43,14 +43,14 @@ class Finding:
             (self.first is not None, f"first on {self.first}"),
             (bool(self.symbols), f"{len(self.symbols)} symbols: {named}"),
             (self.share is not None, f"{self.share or 0:.2%} of the values"),
-            (size, f"by up to {_size(self.size or 0.0)} standard deviations"),
-            (self.ahead is not None, f"at least {self.ahead} sessions ahead"),
+            (size, f"by {_size(self.size or 0.0)} standard deviations"),
+            (self.ahead is not None, f"at least {self.ahead} session{'' if self.ahead == 1 else 's'} ahead"),
         )
         return "; ".join(text for said, text in parts if said)
 
 
 def _size(value: float) -> str:
-    return f"{value:.2g}" if value <= 10 else "more than 10"
+    return f"up to {value:.2g}" if value <= 10 else "more than 10"
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,12 @@ class Audit:
     def leaks(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.verdict == "leak")
 
-    def refuse_leaks(self, mend: str) -> None:
-        """LeakError naming the first leaks; ``mend`` says what to do about them."""
+    def refuse_leaks(self, mend: str, brief: bool = False) -> None:
+        """LeakError naming the first leaks; ``mend`` says what to do about them. brief: only where they are."""
         if not self.leaks:
             return
-        named = "; ".join(f"{leak.stage}: {leak}" for leak in self.leaks[:_NAMED])
+        some = self.leaks[:_NAMED]
+        named = "; ".join(f"{leak.stage}: {leak.name if brief else leak}" for leak in some)
         more = f"; and {len(self.leaks) - _NAMED} more" if len(self.leaks) > _NAMED else ""
         raise LeakError(f"{self.name}: expected that nothing sees the future, got {named}{more}; {mend}")
 

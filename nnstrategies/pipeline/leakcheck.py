@@ -88,7 +88,7 @@ def leakcheck(config: RunConfig, asked: Asked, out: Path | None = None) -> Audit
         _write(audit, said, out)
     for line in said:
         console.print(line, markup=False, soft_wrap=True)
-    audit.refuse_leaks("see docs/leakcheck.md")
+    audit.refuse_leaks("mend it, see docs/leakcheck.md", brief=True)
     return audit
 
 
