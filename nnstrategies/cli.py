@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected error, 2 config or usage, 3 data, 4 a model cannot be fitted, 5 stored model, "
-    "6 run folder, 130 interrupted."
+    "6 run folder, 7 a leak was found, 130 interrupted."
 )
 
 app = typer.Typer(
@@ -181,6 +181,35 @@ def trials(runs: Runs = RUNS) -> None:
 
     for line in pipeline.trials(runs):
         typer.echo(line)
+
+
+@app.command()
+def leakcheck(
+    config: Config = "quickstart",
+    overrides: Set = None,
+    features: Annotated[
+        str | None,
+        typer.Option("--features", metavar="FILE.py:NAME", help="Your own FeatureSet, in place of the config's."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", metavar="FILE.py:NAME", help="Your own recipe, in place of the config's."),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", metavar="FILE.py:CLASS", help="Your own RebalanceStrategy."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only what needs no fit and no backtest.")] = False,
+    dates: Annotated[int, typer.Option("--dates", help="Random dates in each stage.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", help="Of the dates and the noise.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Write leakcheck.json and leakcheck.txt there.")
+    ] = None,
+) -> None:
+    """Audit features, labels, recipes and a strategy for looks into the future; exit code 7 when one is found."""
+    from nnstrategies.pipeline.leakcheck import Asked, leakcheck
+
+    leakcheck(_config(config, overrides), Asked(features, recipe, strategy, quick, dates, seed), out)
 
 
 @app.command()

@@ -7,7 +7,8 @@ NNStrategiesError            1
 ├── FitError                 4   a recipe cannot be fitted on what it was given
 ├── LedgerError              1   an account's books are asked for what it cannot do; a broker checks first
 ├── RegistryError            5   a stored version, checkpoint or timeline does not match
-└── RunFolderError           6   a run folder is incomplete or not one of ours
+├── RunFolderError           6   a run folder is incomplete or not one of ours
+└── LeakError                7   a leak check found something that sees the future
 """
 
 
@@ -43,3 +44,7 @@ class RegistryError(NNStrategiesError):
 
 class RunFolderError(NNStrategiesError):
     exit_code = 6
+
+
+class LeakError(NNStrategiesError):
+    exit_code = 7

@@ -42,6 +42,7 @@ ALLOWED = {
     "feeds": BASE,
     "brokers": BASE | {"market"},
     "engine": BASE | {"feeds", "brokers"},
+    "audit": DATA | {"factors", "training", "predictors", "evidence", "backtest"},
     "report": {"errors", "typing"},
 }
 HEAVY = {"torch", "captum", "ccxt", "matplotlib", "pyfolio"}

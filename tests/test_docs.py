@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from nnstrategies.cli import app
 from nnstrategies.config import parse
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
-from nnstrategies.pipeline.trading import load_strategy
+from nnstrategies.pipeline.own_code import load_strategy
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -107,12 +107,12 @@ def days_to_the_end(panel: Panel) -> FloatArray:
 )
 def test_contract_names_a_planted_feature_that_looks_ahead(leak: FeatureFunction, rough: Panel) -> None:
     planted = {"ret_5": FEATURES["ret_5"], leak.__name__: leak}
-    with pytest.raises(ContractError, match=f"^{leak.__name__} looks ahead"):
+    with pytest.raises(ContractError, match=f"^leak: {leak.__name__} looks ahead"):
         check_features(planted, rough, np.random.default_rng(2))
 
 
 def test_contract_refuses_a_feature_that_is_hardly_ever_there(rough: Panel) -> None:
-    with pytest.raises(ContractError, match=r"rare: only .* finite"):
+    with pytest.raises(ContractError, match="cannot judge: rare only 0% of the compared values are finite"):
         check_features({"rare": lambda panel: np.full(panel.shape, np.nan)}, rough, np.random.default_rng(2))
 
 
@@ -120,7 +120,7 @@ def test_contract_refuses_a_feature_that_depends_on_the_adjustment_base(rough: P
     def price(panel: Panel) -> FloatArray:
         return np.nan_to_num(panel["close"] * panel["adj_factor"])
 
-    with pytest.raises(ContractError, match="price changes when an adj_factor is multiplied by 4"):
+    with pytest.raises(ContractError, match="leak: price changes when adj_factor is multiplied by a constant"):
         check_features({"price": price}, rough, np.random.default_rng(2))
 
 

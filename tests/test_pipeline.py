@@ -243,7 +243,7 @@ def test_a_mistake_is_one_line_with_a_stable_exit_code(arguments, code, message,
 )
 def test_a_strategy_file_that_cannot_be_used_is_refused(where, message, tmp_path, monkeypatch):
     from nnstrategies.errors import ConfigError
-    from nnstrategies.pipeline.trading import load_strategy
+    from nnstrategies.pipeline.own_code import load_strategy
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text("Own = 3\n", encoding="utf-8")

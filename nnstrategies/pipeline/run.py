@@ -22,9 +22,9 @@ from nnstrategies.panel import Panel
 from nnstrategies.pipeline.console import console, open_log
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.market import Market, load_market
-from nnstrategies.pipeline.tasks import features_of, picked, samples_of, with_inputs
+from nnstrategies.pipeline.tasks import Task, features_of, picked, samples_of, with_inputs
 from nnstrategies.samples import Samples
-from nnstrategies.settings import MAIN, RunConfig, TaskSettings
+from nnstrategies.settings import MAIN, RunConfig
 from nnstrategies.splits import refit_rows
 from nnstrategies.training import GroupedRecipe, Recipe, RefitPlan
 from nnstrategies.training.jobs import workers_of
@@ -40,7 +40,7 @@ class Run:
 
     folder: RunFolder
     config: RunConfig
-    _tasks: dict[str, tuple[FeatureSet, Samples]] = field(default_factory=dict)
+    _tasks: dict[str, Task] = field(default_factory=dict)
 
     @cached_property
     def market(self) -> Market:
@@ -60,29 +60,29 @@ class Run:
         """The features of the run's own task."""
         return features_of(self.config.main_task, self.panel)
 
-    @cached_property
+    @property
     def samples(self) -> Samples:
         """The samples of the run's own task."""
-        with self.stage("features"):
-            return samples_of(self.config.main_task, self.feature_set, self.panel)
+        return self.task(MAIN).samples
+
+    def task(self, name: str) -> Task:
+        """What a task is made of, before another recipe's picks."""
+        if name not in self._tasks:
+            settings = self.config.main_task if name == MAIN else self.config.tasks[name]
+            panel = self.market.index if settings.subject == "benchmark" else self.panel
+            with self.stage("features" if name == MAIN else f"features {name}"):
+                known = self.feature_set if name == MAIN else features_of(settings, panel)
+                self._tasks[name] = Task(settings, panel, known, samples_of(settings, known, panel))
+        return self._tasks[name]
 
     def samples_of(self, recipe: str) -> Samples:
-        """The samples of the recipe's task, cut down to its ``inputs``."""
-        name, task = self.config.task_of(recipe)
-        known, samples = (self.feature_set, self.samples) if name == MAIN else self._further(name, task)
-        return with_inputs(samples, known, self.config.inputs[recipe]) if recipe in self.config.inputs else samples
-
-    def _further(self, name: str, task: TaskSettings) -> tuple[FeatureSet, Samples]:
-        if name not in self._tasks:
-            panel = self.market.index if task.subject == "benchmark" else self.panel
-            with self.stage(f"features {name}"):
-                known = features_of(task, panel)
-                samples = samples_of(task, known, panel)
-            if task.picks:
-                chosen = picked(self.scores_of(task.picks.of), samples.mask, task.picks)
-                samples = replace(samples, mask=samples.mask & chosen)
-            self._tasks[name] = known, samples
-        return self._tasks[name]
+        """The samples of the recipe's task: what was picked for it, cut down to its ``inputs``."""
+        task = self.task(self.config.task_of(recipe)[0])
+        samples, picks = task.samples, task.settings.picks
+        if picks:
+            samples = replace(samples, mask=picked(self.scores_of(picks.of), samples.mask, picks))
+        wanted = self.config.inputs.get(recipe)
+        return with_inputs(samples, task.features, wanted) if wanted else samples
 
     def scores_of(self, recipe: str) -> Float32Array:
         """[T, N] what a trained recipe of the run's own task said out of sample, mean over its seeds; else NaN."""

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnstrategies.factors.horizons import FactorSamples, forward_returns
 from nnstrategies.features import Features, FeatureSet, chosen_from, feature_set, left_out
-from nnstrategies.labels import make_labels
+from nnstrategies.labels import Labels, make_labels
 from nnstrategies.panel import Panel
 from nnstrategies.samples import Samples
-from nnstrategies.settings import PickSettings, TaskSettings
+from nnstrategies.settings import LabelSettings, PickSettings, TaskSettings
 from nnstrategies.typing import AnyArray, BoolArray
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What some recipes learn: the panel they see, its features, and samples over all of them."""
+
+    settings: TaskSettings
+    panel: Panel
+    features: FeatureSet
+    samples: Samples
 
 
 def features_of(task: TaskSettings, panel: Panel) -> FeatureSet:
@@ -27,13 +37,17 @@ def features_of(task: TaskSettings, panel: Panel) -> FeatureSet:
 
 def samples_of(task: TaskSettings, features: FeatureSet, panel: Panel) -> Samples:
     """Samples over all of the task's features, with its labels and groups."""
-    label = task.label
-    labels = make_labels(panel, label.kind, label.holding, label.relative, label.thresholds, label.volatility_scaled)
+    label, labels = task.label, labels_of(task.label, panel)
     group = np.arange(panel.N) if task.groups == "symbol" else None
     samples = Samples.build(panel, features(panel), labels, task.window, group)
     if not label.also_days:
         return samples
     return FactorSamples.join(samples, forward_returns(panel, sorted({label.horizon_days, *label.also_days})))
+
+
+def labels_of(label: LabelSettings, panel: Panel) -> Labels:
+    """Labels as the settings say."""
+    return make_labels(panel, label.kind, label.holding, label.relative, label.thresholds, label.volatility_scaled)
 
 
 def with_inputs(samples: Samples, known: FeatureSet, wanted: str | tuple[str, ...]) -> Samples:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import logging
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
-from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.errors import DataError
 from nnstrategies.market.read import read_book
 from nnstrategies.panel import Panel
 from nnstrategies.pipeline.manifest import write_manifest
+from nnstrategies.pipeline.own_code import load_strategy
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.trial_records import record_run
 from nnstrategies.scores import Scores
-from nnstrategies.settings import PortfolioSettings
+from nnstrategies.settings import PortfolioSettings, RunConfig
 from nnstrategies.strategies import RebalanceStrategy
 from nnstrategies.training.jobs import run_jobs
 from nnstrategies.typing import Float32Array
@@ -47,7 +45,8 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
 
         def job(number: int, progress: object) -> tuple[pd.Series, dict[str, pd.DataFrame]]:
             name = names[number]
-            result = _backtest(run, chosen if name == headline else RebalanceStrategy, scores[name])
+            strategy_class = chosen if name == headline else RebalanceStrategy
+            result = backtest_of(run.config, run.panel, strategy_class, scores[name], first, last)
             return result.returns, result.frames() if name == headline else {}
 
         results = dict(zip(names, run_jobs(job, len(names), run.workers), strict=True))
@@ -63,34 +62,14 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
     run.folder.write_frame("returns", returns)
 
 
-def load_strategy(where: str) -> type[RebalanceStrategy]:
-    """The class of FILE.py:CLASS; ConfigError says what is wrong with it."""
-    path, colon, name = where.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        raise ConfigError(f"--strategy {where}: expected FILE.py:CLASS, such as my_strategy.py:LowVolatility")
-    if not Path(path).is_file():
-        raise ConfigError(f"--strategy {where}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"own_strategy_{Path(path).stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # backtrader looks a strategy's module up by name
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigError(f"--strategy {where}: {path} cannot be loaded: {type(error).__name__}: {error}") from error
-    found = getattr(module, name, None)
-    if not (isinstance(found, type) and issubclass(found, RebalanceStrategy)):
-        raise ConfigError(f"--strategy {where}: expected a subclass of RebalanceStrategy named {name}, got {found!r}")
-    return found
-
-
-def _backtest(run: Run, strategy: type[RebalanceStrategy], scores: Scores) -> BacktestResult:
-    config, (first, last) = run.config, run.test_rows
+def backtest_of(
+    config: RunConfig, panel: Panel, strategy: type[RebalanceStrategy], scores: Scores | None, first: int, last: int
+) -> BacktestResult:
+    """Trade rows ``first`` to ``last`` of a panel with a config's settings, market, costs and account."""
     book = read_book(config.market)
     settings = {f.name: getattr(config.strategy, f.name) for f in dataclasses.fields(config.strategy)}
     return backtest(
-        run.panel,
+        panel,
         strategy,
         scores,
         settings=settings,
@@ -100,8 +79,8 @@ def _backtest(run: Run, strategy: type[RebalanceStrategy], scores: Scores) -> Ba
         participation=config.account.participation,
         dividend_tax=config.account.dividend_tax,
         cash=config.account.cash,
-        start=run.panel.sessions[first],
-        end=run.panel.sessions[last],
+        start=panel.sessions[first],
+        end=panel.sessions[last],
     )
 
 

@@ -17,6 +17,7 @@ from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.explaining import explain
+from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.searching import recipe_at, search, write_outcome
@@ -56,6 +57,7 @@ def train(run: Run) -> None:
         log.info("training: complete, not done again")
         return
     run.check_test()
+    quick_check(run)
     market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
     _check_inputs(run)
     _write_truth(run)
