@@ -75,7 +75,7 @@ def test_stored_arrays_give_the_scaler_back_and_zscore_stores_what_it_always_did
 def test_unknown_scaling_is_refused() -> None:
     with pytest.raises(ConfigError, match="scaling: expected one of zscore, minmax, none, got 'robust'"):
         Scaler.fit(VALUES, "robust")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="recipe lstm: scaling: expected one of zscore, .*, got 'robust'"):
+    with pytest.raises(ConfigError, match=r"recipe lstm: scaling: expected one of zscore, .*, got 'robust'"):
         replace(LSTM, scaling="robust")  # type: ignore[arg-type]
 
 
