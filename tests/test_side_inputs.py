@@ -13,6 +13,7 @@ from nnstrategies.errors import ConfigError, DataError, MissingTableError
 from nnstrategies.features import SETS, feature_set, left_out
 from nnstrategies.feeds.files import load_files
 from nnstrategies.feeds.side_inputs import read_fundamentals, read_macro, read_news
+from nnstrategies.pipeline.run import start
 
 PRICES = "date,symbol,open,high,low,close,volume,adj_factor\n" + "".join(
     f"2020-01-{day:02d},{symbol},10,11,9,10.5,1000,1\n" for day in (6, 7, 8, 9, 10) for symbol in ("000001", "600000")
@@ -145,3 +146,24 @@ def test_what_a_config_gets_wrong_is_named(changed: dict[str, object], message: 
 def test_every_set_can_be_named_in_a_config() -> None:
     for name in SETS:
         assert parse(tree(features=name), "mine.yaml").features == name
+
+
+def test_run_computes_its_sets_and_gives_each_recipe_its_own(tmp_path: Path) -> None:
+    market = {"source": "simulated", "symbols": 12, "members": 8, "sessions": 420, "seed": 3}
+    config = parse(
+        tree(
+            data=market,
+            features=["s4", "s4_factors", "leaky_forward_adjusted_close"],
+            inputs={"filter": "s4", "screen": "s4_factors"},
+            label={"kind": "up_down", "relative": False, "horizon": "month"},
+        ),
+        "mine.yaml",
+    )
+    run = start(config, tmp_path)
+    assert run.feature_set.leaky == run.samples.features.leaky == ("leaky_forward_adjusted_close",)
+    assert run.samples_of("filter").features.names == SETS["s4"]
+    factors = run.samples_of("screen").features
+    assert factors.names == ("log_float_value", "momentum_250_20")  # the simulated market has no price ratios
+    assert (factors.leaky, factors.optional) == ((), {"log_float_value"})
+    decided = np.flatnonzero((run.samples.labels.end >= 0).any(axis=1))
+    assert set(decided) <= set(np.flatnonzero(run.panel.calendar.is_first_of_month))

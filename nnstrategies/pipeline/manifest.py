@@ -8,6 +8,7 @@ from typing import Any
 
 from nnstrategies.brokers.slippage import BpsSlippage, NoSlippage, TickSlippage
 from nnstrategies.config import to_tree
+from nnstrategies.features import left_out
 from nnstrategies.market.book import sureness
 from nnstrategies.market.read import read_book
 from nnstrategies.pipeline.folder import code_versions
@@ -24,6 +25,8 @@ SIMULATED = (
     "not that money can be made."
 )
 CONSTANT = "Slippage is the same for small and large orders; large orders would pay more."
+
+LEAKY = "These features read the future on purpose, to measure what that gains; no figure here could be earned: {}."
 
 
 def write_manifest(run: Run, strategy: str | None = None) -> None:
@@ -50,7 +53,7 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
             "repairs": list(run.market.findings),
         },
         "features": {"hash": run.feature_set.hash, "names": list(run.feature_set.names)},
-        "label": {"kind": config.label.kind, "horizon_days": config.label.horizon_days},
+        "label": {"kind": config.label.kind, "horizon_days": config.label.holding.most_days},
         "test": {"first": str(panel.sessions[first]), "last": str(panel.sessions[last])},
         "headline": config.headline,
         "strategy": strategy or "RebalanceStrategy",
@@ -64,6 +67,8 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
             PRICE_INDEX if "benchmark" in panel.series else NO_BENCHMARK,
             *([SIMULATED] if simulated else []),
             *run.market.cautions,
+            *left_out(config.features, panel),
+            *([LEAKY.format(", ".join(run.feature_set.leaky))] if run.feature_set.leaky else []),
             *([CONSTANT] if isinstance(config.slippage, NoSlippage | BpsSlippage | TickSlippage) else []),
         ],
     }
