@@ -24,6 +24,7 @@ from nnstrategies.features import (
     memo,
 )
 from nnstrategies.features.cleaning import interpolate_gaps
+from nnstrategies.features.cross_sectional import member_rank
 from nnstrategies.features.sets import LEAKY, S2_GROUPS
 from nnstrategies.labels import forward_return
 from nnstrategies.panel import Panel, Status
@@ -106,6 +107,7 @@ def test_s4_has_value_rank_and_the_change_of_both_of_each_factor(panel: Panel) -
     features = feature_set("s4", panel)(panel)
     for factor in ("rsi_14", "ret_5", "mfi_14"):
         value, rank = features.column(factor), features.column(f"rank_{factor}")
+        np.testing.assert_allclose(rank, member_rank(value, panel.members), atol=1e-6)
         for name, base in ((f"{factor}_change_5", value), (f"rank_{factor}_change_5", rank)):
             np.testing.assert_allclose(features.column(name)[5:], base[5:] - base[:-5], atol=2e-6)
         assert np.nanmin(rank) >= -0.5
@@ -147,7 +149,8 @@ def test_without_tables_a_set_is_smaller_and_says_so(panel: Panel) -> None:
         "Features left out for want of table 'macro'",
         "Features left out for want of table 'news'",
     ]
-    assert "1 (rank_roe)" in lines[0]
+    assert lines[0].endswith("1 (rank_roe); name a file with the columns roe under data.fundamentals.")
+    assert left_out("s5", with_fields(panel, amount=None))[0].endswith("(level_amount); add the column amount.")
     assert left_out("s2", panel) == left_out("s4", bare) == ()
     assert len(feature_set("s5", with_fields(panel, amount=None))) == 5
 
