@@ -32,6 +32,7 @@ REPORTED = {
 }
 _DEADLINES = {3: (0, 4, 30), 6: (0, 8, 31), 9: (0, 10, 31), 12: (1, 4, 30)}  # report month -> years later, month, day
 _BEFORE = np.timedelta64(500, "D")  # reports from before the first session that are still the newest on it
+_MONTH_DAYS = 31
 _LAG_ROWS, _LEAST_STEP = 10, 1.15
 
 
@@ -125,9 +126,10 @@ def _tell(table: pd.DataFrame, symbols: int, last: np.datetime64, notes: LoadRep
         "symbols without monthly fundamentals (cn_fundamentals_monthly)", absent, "",
         "missing: the table holds 300 names of 2018-19",
     )  # fmt: skip
-    end = table["date"].max() if len(table) else pd.NaT
-    if len(table) and pd.Timestamp(last) - end > pd.Timedelta("45D"):
+    ends = table["date"].to_numpy().astype("datetime64[D]")
+    late = int((last - ends.max()).astype(np.int64)) if len(ends) else 0
+    if late > _MONTH_DAYS:
         notes.caution(
-            "sessions after the end of monthly fundamentals", int((pd.Timestamp(last) - end).days), str(end.date()),
-            "missing from 45 days after (ratios to prices) or 400 days after (reports); days of the calendar counted",
+            "calendar days after the end of monthly fundamentals", late, str(ends.max()),
+            "ratios to prices are missing from 45 days after it on, reports from 400 days after their disclosure",
         )  # fmt: skip

@@ -24,10 +24,7 @@ def read_fundamentals(path: PathLike) -> pd.DataFrame:
 
 def read_macro(path: PathLike) -> pd.DataFrame:
     """Events known_at, period_end (if the file has it) and one column per series; the same for every symbol."""
-    table = _read(path, ("known_at",), "the series")
-    if "symbol" in table.columns:
-        raise DataError(f"{path}: column 'symbol' is unknown: macro series are the same for all; remove it")
-    return table
+    return _read(path, ("known_at",), "the series")
 
 
 def read_news(path: PathLike) -> pd.DataFrame:
@@ -42,6 +39,8 @@ def _read(path: PathLike, keys: tuple[str, ...], rest: str) -> pd.DataFrame:
     if "known_at" not in table.columns:
         table = _with_known_at(table, path)
     require_columns(table, keys, str(path))
+    if "symbol" in table.columns and "symbol" not in keys:
+        raise DataError(f"{path}: column 'symbol' is unknown: macro series are the same for all; remove it")
     dates = [column for column in ("known_at", "period_end") if column in table.columns]
     for column in dates:
         table[column] = read_days(table[column], f"{path}: {column}").astype("datetime64[s]")

@@ -19,6 +19,7 @@ Horizon = Literal["days", "month", "week"]
 Price = Literal["open", "close"]
 
 _MOST_DAYS = {"month": 31, "week": 7}  # sessions from one decision to the next, at most, on any calendar
+_USUAL_DAYS = {"month": 21, "week": 5}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Holding:
     def most_days(self) -> int:
         """Sessions from entry to exit, at most, suspensions aside."""
         return self.days if self.horizon == "days" else _MOST_DAYS[self.horizon]
+
+    @property
+    def usual_days(self) -> int:
+        """Sessions from entry to exit, as a rule."""
+        return self.days if self.horizon == "days" else _USUAL_DAYS[self.horizon]
 
     def rows(self, panel: Panel) -> tuple[IntArray, IntArray]:
         """Rows [T] of the entry and of the exit when nothing delays it; T where there is none in the panel."""

@@ -119,7 +119,7 @@ def buy_hold_sell(
     assert thresholds is not None
     _check_pair("thresholds", thresholds, -np.inf, np.inf)
     found = _found(panel, holding, relative)
-    unit = _expected_move(panel, found.days) if volatility_scaled else np.ones((1, 1))
+    unit = _expected_move(panel, _holding(holding).usual_days) if volatility_scaled else np.ones((1, 1))
     return _classes(found, thresholds[0] * unit, thresholds[1] * unit)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.holding import Holding
 from nnstrategies.labels import Labels, buy_hold_sell, forward_return, make_labels, up_down
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import AnyArray
@@ -139,6 +140,138 @@ def test_nearly_all_compared_labels_are_there(kind: str, relative: bool) -> None
     assert (np.isfinite(known.returns) == (known.end >= 0)).all()
 
 
+# -- other holdings ---------------------------------------------------------------------------------------------------
+
+holdings = st.one_of(
+    st.builds(Holding, days=st.integers(1, 12), price=st.sampled_from(["open", "close"])),
+    st.sampled_from([Holding(horizon="month"), Holding(horizon="week")]),
+)
+
+
+def slow_outcome(panel: Panel, holding: Holding, t: int, n: int) -> tuple[float, int]:
+    """The rule of docs/labels.md for any holding, one decision at a time."""
+    days, enter = panel.calendar, t + 1 if holding.price == "open" else t
+    firsts = {"month": days.is_first_of_month, "week": days.is_first_of_week}
+    due = enter + holding.days
+    if holding.horizon != "days":
+        decisions = np.flatnonzero(firsts[holding.horizon])
+        if t not in decisions:
+            return np.nan, -1
+        due = next((int(d) + 1 for d in decisions if d > t), panel.T)
+    if enter >= panel.T or not panel.listed[t, n] or not panel.trading[enter, n]:
+        return np.nan, -1
+    prices = panel.adjusted(holding.price)
+    for row in range(enter + 1, panel.T):
+        if panel.status[row, n] == Status.DELISTED:
+            return panel.adjusted("close")[row - 1, n] / prices[enter, n] - 1, row
+        if row >= due and panel.trading[row, n]:
+            return prices[row, n] / prices[enter, n] - 1, row
+    return np.nan, -1
+
+
+@settings(max_examples=60)
+@given(panel=panels, holding=holdings)
+def test_any_holding_equals_a_loop_over_decisions(panel: Panel, holding: Holding) -> None:
+    pairs = [[slow_outcome(panel, holding, t, n) for n in range(panel.N)] for t in range(panel.T)]
+    check(
+        forward_return(panel, holding),
+        np.array([[r for r, _ in row] for row in pairs]),
+        np.array([[e for _, e in row] for row in pairs]),
+    )
+
+
+OTHER_KINDS = [(kind, relative, False) for kind, relative in EVERY_KIND]
+OTHER_KINDS += [("buy_hold_sell", True, True), ("buy_hold_sell", False, True)]
+
+
+def labels_of(panel: Panel, kind: str, holding: Holding, relative: bool, scaled: bool) -> Labels:
+    thresholds = (-0.3, 0.3) if scaled and kind == "buy_hold_sell" else None
+    return make_labels(panel, kind, holding, relative, thresholds, scaled and thresholds is not None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kind", "relative", "scaled"), OTHER_KINDS)
+@settings(max_examples=15)
+@given(holding=holdings, share=st.floats(0.6, 0.95), seed=st.integers(0, 999))
+def test_no_price_after_its_end_changes_a_label_of_any_holding(
+    kind: str, relative: bool, scaled: bool, holding: Holding, share: float, seed: int
+) -> None:
+    panel = rough_panel(6, 110, seed, pause_rate=0.1, delist=2)
+    t = int(share * (panel.T - 1))
+    known = labels_of(panel, kind, holding, relative, scaled).upto(t)
+    for other in (replace_future(panel, t, np.random.default_rng(seed)), panel.upto(t)):
+        again = labels_of(other, kind, holding, relative, scaled).upto(t)
+        for one, two in ((again.end, known.end), (again.values, known.values), (again.returns, known.returns)):
+            assert same_bytes(one, two)
+
+
+@settings(max_examples=60)
+@given(panel=panels, holding=holdings, pick=st.floats(0, 0.999))
+def test_the_price_at_its_end_changes_the_return(panel: Panel, holding: Holding, pick: float) -> None:
+    labels = forward_return(panel, holding)
+    cells = np.argwhere(labels.end >= 0)
+    if not len(cells):
+        return
+    t, n = cells[int(pick * len(cells))]
+    end = int(labels.end[t, n])
+    gone = panel.status[end, n] == Status.DELISTED  # then the end is the day it is gone, and the last close counts
+    fields = {key: panel[key] for key in panel.field_names}
+    field = "close" if gone else holding.price
+    fields[field] = panel[field].copy()
+    fields[field][end - 1 if gone else end, n] *= 1.5
+    changed = forward_return(
+        Panel(
+            panel.sessions,
+            panel.symbols,
+            fields,
+            panel.status,
+            panel.series,
+            {"membership": panel.events("membership")},
+        ),
+        holding,
+    )
+    if not (gone and holding.price == "close" and end - 1 == t):  # the last close is both its entry and its exit
+        assert changed.returns[t, n] != labels.returns[t, n]
+    assert (changed.end == labels.end).all()
+
+
+def test_next_close_is_predicted_from_todays() -> None:
+    labels = forward_return(small([1] * 4, [1] * 4, [10, 11, 12, 15]), Holding(1, price="close"))
+    assert labels.values[:, 0] == pytest.approx([0.1, 1 / 11, 0.25, np.nan], nan_ok=True)
+    assert labels.end[:, 0].tolist() == [1, 2, 3, -1]
+    assert labels.horizon_days == 1
+
+
+def test_month_runs_from_one_rebalancing_day_to_the_next() -> None:
+    panel = rough_panel(4, 70, 0, pause_rate=0.0, delist=0)
+    labels = forward_return(panel, Holding(horizon="month"))
+    firsts = np.flatnonzero(panel.calendar.is_first_of_month)
+    opens, n = panel.adjusted("open"), int(np.flatnonzero(panel.trading.all(axis=0))[0])
+    assert np.flatnonzero((labels.end >= 0).any(axis=1)).tolist() == firsts[:-1].tolist()
+    assert labels.end[firsts[0], n] == firsts[1] + 1
+    assert labels.values[firsts[0], n] == pytest.approx(opens[firsts[1] + 1, n] / opens[firsts[0] + 1, n] - 1)
+    assert labels.horizon_days == 31
+
+
+def test_index_of_one_symbol_has_absolute_labels() -> None:
+    """The timer of S1: relative labels of one symbol compare it with itself."""
+    panel = small([1] * 40, list(np.linspace(10, 20, 40)), [10] * 40)
+    assert (up_down(panel, 20, relative=False).values[:19] == 1).all()
+    assert (up_down(panel, 20, relative=True).values[:19] == 0).all()
+
+
+def test_scaled_bounds_are_the_move_that_the_last_60_sessions_let_expect() -> None:
+    panel = rough_panel(4, 120, 1, pause_rate=0.0, delist=0)
+    labels = buy_hold_sell(panel, 9, thresholds=(-0.5, 1.0), volatility_scaled=True)
+    n, t = int(np.flatnonzero(panel.trading.all(axis=0))[0]), 80
+    closes = panel.adjusted("close")[:, n]
+    unit = np.std(np.diff(closes[t - 60 : t + 1]) / closes[t - 60 : t]) * 3
+    expected = 1 + (labels.returns[t, n] > unit) - (labels.returns[t, n] < -0.5 * unit)
+    assert labels.values[t, n] == expected
+    assert (labels.end[:60] == -1).all()
+    assert (labels.end[t:100, n] >= 0).all()
+    assert set(np.unique(labels.values[60:105])) - {np.nan} >= {0.0, 1.0, 2.0}
+
+
 def small(status: list[int], opens: list[float], closes: list[float]) -> Panel:
     """One symbol by hand; no volume, no membership."""
     price = {"open": np.array(opens)[:, None], "close": np.array(closes)[:, None]}
@@ -207,12 +340,27 @@ def test_labels_cannot_be_written_to() -> None:
         ({"kind": "returns", "holding": 2}, "expected kind return, up_down or buy_hold_sell, got 'returns'"),
         ({"kind": "return", "holding": 0}, "horizon_days: expected at least 1, got 0"),
         ({"kind": "up_down", "holding": 2, "thresholds": (0, 1)}, "thresholds belong to buy_hold_sell"),
+        ({"kind": "buy_hold_sell", "holding": 2, "volatility_scaled": True}, "volatility_scaled belongs to thresholds"),
         ({"kind": "buy_hold_sell", "holding": 2, "thresholds": (0.1, -0.1)}, "expected two rising numbers"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_labels(rough_panel(4, 20, 0), **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"days": 0}, "horizon_days: expected at least 1, got 0"),
+        ({"horizon": "year"}, "horizon: expected days, month or week, got 'year'"),
+        ({"price": "mid"}, "price: expected open or close, got 'mid'"),
+        ({"horizon": "month", "price": "close"}, "horizon month belongs to price open"),
+    ],
+)
+def test_holdings_that_make_no_sense_are_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Holding(**arguments)  # type: ignore[arg-type]
 
 
 def test_buy_hold_sell_needs_exactly_one_kind_of_bounds_and_upto_a_row_of_the_panel() -> None:

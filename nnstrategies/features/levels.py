@@ -35,7 +35,8 @@ def series(panel: Panel, field: str) -> FloatArray:
         raise MissingTableError(
             f"{panel.name}: no field {field!r}; add a column {field} to the prices, or leave level_{field} out"
         )
-    return panel.adjusted(field).T
+    values: FloatArray = panel.adjusted(field).T
+    return values
 
 
 def level(field: str) -> FeatureFunction:
@@ -49,7 +50,8 @@ def level(field: str) -> FeatureFunction:
 
 def over(values: FloatArray, below: FloatArray) -> FloatArray:
     """values / below - 1; 0 where below is 0 (no volume in 250 sessions)."""
-    return ratio(values, below, neutral=1.0) - 1
+    relative: FloatArray = ratio(values, below, neutral=1.0) - 1
+    return relative
 
 
 @once_per_panel

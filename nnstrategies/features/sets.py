@@ -180,9 +180,14 @@ def left_out(wanted: str | Sequence[str], panel: Panel) -> tuple[str, ...]:
             where = f"table {need.table!r}" if need.table else f"column {need.field!r} of the prices"
             there = need.table in panel.event_names
             places.setdefault(f"columns of {where}" if there else where, []).append(name)
-    return tuple(
-        f"Features left out for want of {place}: {len(names)} ({', '.join(names)})." for place, names in places.items()
-    )
+    return tuple(_line(place, names) for place, names in places.items())
+
+
+def _line(place: str, names: Sequence[str]) -> str:
+    need = INPUTS[names[0]]
+    items = ", ".join(dict.fromkeys(INPUTS[name].item for name in names))
+    mend = f"name a file with the columns {items} under data.{need.table}" if need.table else f"add the column {items}"
+    return f"Features left out for want of {place}: {len(names)} ({', '.join(names)}); {mend}."
 
 
 def _met(name: str, panel: Panel) -> bool:

@@ -88,7 +88,7 @@ def _library() -> ModuleType:
         raise ConfigError(
             "features: wavelet features need PyWavelets, which is not installed; install nnstrategies[wavelet]"
         ) from None
-    return pywt  # type: ignore[no-any-return]
+    return pywt
 
 
 WAVELET = {f"wavelet_level_{field}": denoised_level(field) for field in FIELDS}

@@ -9,10 +9,13 @@ from typing import Any
 
 from nnstrategies.brokers.slippage import BpsSlippage, NoSlippage, TickSlippage
 from nnstrategies.config import to_tree
+from nnstrategies.features import left_out
 from nnstrategies.market.book import sureness
 from nnstrategies.market.read import read_book
 from nnstrategies.pipeline.folder import code_versions
 from nnstrategies.pipeline.run import Run
+from nnstrategies.pipeline.tasks import Task
+from nnstrategies.settings import MAIN
 from nnstrategies.training.device import resolve_device
 
 PRICE_INDEX = "The benchmark is a price index: it leaves dividends out, the equal-weight portfolio contains them."
@@ -26,12 +29,15 @@ SIMULATED = (
 )
 CONSTANT = "Slippage is the same for small and large orders; large orders would pay more."
 
+LEAKY = "This run reads the future on purpose, to measure what that gains; no figure here could be earned: {}."
+
 
 def write_manifest(run: Run, strategy: str | None = None) -> None:
     """Write manifest.json; called when training is complete and again after the backtest."""
     config, panel, (first, last) = run.config, run.panel, run.test_rows
     simulated = run.market.truth is not None
     seconds = run.folder.read_json("seconds.json") if run.folder.has("seconds.json") else {}
+    leaky = leaks(run)
     own = (
         [f"{config.headline} was traded by {strategy}, every other portfolio by RebalanceStrategy."] if strategy else []
     )
@@ -51,7 +57,7 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
             "repairs": list(run.market.findings),
         },
         "features": {"hash": run.feature_set.hash, "names": list(run.feature_set.names)},
-        "label": {"kind": config.label.kind, "horizon_days": config.label.horizon_days},
+        "label": {"kind": config.label.kind, "horizon_days": config.label.holding.most_days},
         "test": {"first": str(panel.sessions[first]), "last": str(panel.sessions[last])},
         "headline": config.headline,
         "judged": run.judged,
@@ -67,10 +73,23 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
             PRICE_INDEX if "benchmark" in panel.series else NO_BENCHMARK,
             *([SIMULATED] if simulated else []),
             *run.market.cautions,
+            *(line for task in _tasks(run) for line in left_out(task.settings.features, task.panel)),
+            *([LEAKY.format(", ".join(leaky))] if leaky else []),
             *([CONSTANT] if isinstance(config.slippage, NoSlippage | BpsSlippage | TickSlippage) else []),
         ],
     }
     run.folder.write_json("manifest.json", manifest)
+
+
+def _tasks(run: Run) -> list[Task]:
+    return [run.task(name) for name in (MAIN, *run.config.tasks)]
+
+
+def leaks(run: Run) -> list[str]:
+    """What of a run reads the future on purpose: features and scalers, by name."""
+    features = [name for task in _tasks(run) for name in task.features.leaky]
+    scaling = {name: getattr(recipe, "scaling", "") for name, recipe in run.config.recipes.items()}
+    return [*features, *(f"{kind} of {name}" for name, kind in scaling.items() if kind.startswith("leaky_"))]
 
 
 def _market(run: Run) -> dict[str, Any]:

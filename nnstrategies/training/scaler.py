@@ -100,10 +100,9 @@ def fit_scaler(setting: ScalingSetting, samples: Samples, rows: tuple[IntArray, 
     """
     if setting not in get_args(ScalingSetting):
         raise ConfigError(f"scaling: expected one of {', '.join(get_args(ScalingSetting))}, got {setting!r}")
-    if setting.startswith(LEAKY):
-        rows = np.nonzero(samples.mask)
+    t, n = np.nonzero(samples.mask) if setting.startswith(LEAKY) else rows
     kind: Scaling = setting.removeprefix(LEAKY)  # type: ignore[assignment]
-    return Scaler.fit(samples.features.values[rows[1], rows[0]], kind)
+    return Scaler.fit(samples.features.values[n, t], kind)
 
 
 def _moments(rows: AnyArray) -> tuple[AnyArray, AnyArray]:
