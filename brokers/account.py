@@ -10,17 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnstrategies.brokers.actions import (
-    Action,
-    ActionResult,
-    Delisting,
-    Units,
-    actions_by_row,
-    apply_action,
-    apply_delisting,
-    delistings_by_row,
-    reference,
-)
+from nnstrategies.actions import Action, actions_by_row, reference
+from nnstrategies.brokers.actions import ActionResult, Units, apply_action, apply_delisting
+from nnstrategies.brokers.delistings import Delisting, delistings_by_row
 from nnstrategies.brokers.fees import Costs, Trade
 from nnstrategies.brokers.ledger import Ledger, Transaction
 from nnstrategies.brokers.liquidity import Liquidity

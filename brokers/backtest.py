@@ -9,7 +9,8 @@ from typing import Any
 import backtrader as bt
 
 from nnstrategies.brokers.account import Account, Outcome
-from nnstrategies.brokers.actions import ActionResult, Delisting
+from nnstrategies.brokers.actions import ActionResult
+from nnstrategies.brokers.delistings import Delisting
 from nnstrategies.brokers.journal import (
     AccountRow,
     ActionRow,

@@ -221,6 +221,17 @@ def test_ex_dates_within_a_suspension_add_up_until_trading_resumes():
     assert [int(rules.base(t)[0]) for t in range(6)] == [0, 900, 900, 450, 450, 1000]
 
 
+def test_noise_in_adj_factor_moves_no_base_and_a_drift_of_it_is_not_lost():
+    """The same rule as in an account: held against the level after the last step, not against the row before."""
+    noise = np.array([1.0, 1.0 + 8e-6, 1.0, 1.0])[:, None]
+    drift = 1.0 + 8e-6 * np.arange(4)[:, None]
+    bases = []
+    for factor in (noise, drift):
+        rules = MarketRules(china(), panel_of(np.full((4, 1), 900.0), [MAIN], adj_factor=factor))
+        bases.append([int(rules.base(t)[0]) for t in range(1, 4)])
+    assert bases == [[90_000] * 3, [90_000, 89_999, 90_000]]  # 900 / 1.000016 = 899.99
+
+
 def test_without_actions_the_step_of_adj_factor_gives_the_reference_price():
     factor = np.array([[1.0], [1.0], [2.0], [2.0]], dtype=np.float32)
     rules = MarketRules(china(), panel_of([[10.0], [10.01], [5.0], [5.0]], [MAIN], adj_factor=factor))
