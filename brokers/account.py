@@ -22,11 +22,11 @@ from nnstrategies.brokers.terms import check_terms, usual_costs
 from nnstrategies.errors import ConfigError
 from nnstrategies.market.bands import NO_LIMIT_UP
 from nnstrategies.market.rules import MarketRules
+from nnstrategies.market.ticks import on_tick, on_ticks
 from nnstrategies.panel import Status
 from nnstrategies.typing import FloatArray
 
 _DUST = 1e-6  # of the size
-_ON_TICK = 0.02  # of a tick: what float32 prices are off by; farther off, a price lies between ticks on purpose
 
 
 class Outcome(NamedTuple):
@@ -85,7 +85,9 @@ class Account:
         self._taken: dict[int, int] = {}  # steps traded this session
         tax = book.dividend_tax if dividend_tax else None
         self.ledger = Ledger(math.floor(cash * self._money + 0.5), rules.day(first), dividend_tax=tax)
-        self.marks: FloatArray = self._on_ticks(panel["close"][first - 1]) if first else np.full(panel.N, np.nan)
+        self.marks: FloatArray = (
+            on_ticks(panel["close"][first - 1], rules.ticks_per_unit) if first else np.full(panel.N, np.nan)
+        )
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -125,7 +127,7 @@ class Account:
         """This session's open on its tick; NaN where the symbol does not trade."""
         if self.rules.untradable(self.t, column):
             return math.nan
-        return self._on_tick(column, float(self.panel["open"][self.t, column]))
+        return on_tick(float(self.panel["open"][self.t, column]), int(self.rules.ticks_per_unit[column]))
 
     # -- a session ------------------------------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class Account:
         """Mark every symbol that traded at its close."""
         close = self.panel["close"][self.t]
         traded = (self.panel.status[self.t] == Status.TRADING) & np.isfinite(close)
-        np.copyto(self.marks, self._on_ticks(close), where=traded)
+        np.copyto(self.marks, on_ticks(close, self.rules.ticks_per_unit), where=traded)
 
     def deposit(self, amount: float) -> None:
         """Pay money in, or take it out with a negative amount."""
@@ -170,6 +172,12 @@ class Account:
     def refuse(self, column: int, buy: bool, price: float) -> str:
         """Why nothing of a symbol can trade on this session at ``price``: "" where it can."""
         return self.rules.untradable(self.t, column) or self.rules.locked(self.t, column, buy, price)
+
+    def refusal_detail(self, column: int, price: float) -> str:
+        """What a refused order's line says besides the reason: the price, and the limits with the rule behind them."""
+        if math.isnan(price):
+            return "no price on the session of the fill"
+        return f"at {price:.6g}; {self.rules.explain(self.t, column)}"
 
     def wanted(self, column: int, target: float, value: float, buy: bool, price: float) -> float:
         """Shares to trade so that the holding is worth ``target`` x ``value``; a purchase's fee is part of its budget.
@@ -196,7 +204,7 @@ class Account:
         slips: whether the slippage model moves the price. maker: a resting order, for the fee.
         """
         if reason := self.refuse(column, buy, price):
-            return Outcome(0.0, price, 0.0, 0.0, reason, f"at {price:.6g}")
+            return Outcome(0.0, price, 0.0, 0.0, reason, self.refusal_detail(column, price))
         wanted = self._steps(column, size)
         steps, reason, detail = self._buyable(column, wanted) if buy else self._sellable(column, wanted)
         capped = self._volume_cap(column, price)
@@ -328,19 +336,3 @@ class Account:
             up = int(bounds.up[column])
             return min(moved, up / unit) if up < NO_LIMIT_UP else moved
         return max(moved, int(bounds.down[column]) / unit)
-
-    # -- prices ---------------------------------------------------------------------------------------------------
-
-    def _on_tick(self, column: int, price: float) -> float:
-        unit = int(self.rules.ticks_per_unit[column])
-        nearest = round(price * unit)
-        return nearest / unit if abs(price * unit - nearest) < _ON_TICK else price
-
-    def _on_ticks(self, prices: FloatArray) -> FloatArray:
-        """[N] in float64; what float32 made of a tick is the tick again."""
-        scaled = np.asarray(prices, dtype=np.float64) * self.rules.ticks_per_unit
-        nearest = np.rint(scaled)
-        with np.errstate(invalid="ignore"):
-            near = np.abs(scaled - nearest) < _ON_TICK
-        snapped: FloatArray = np.where(near, nearest, scaled) / self.rules.ticks_per_unit
-        return snapped

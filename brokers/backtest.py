@@ -238,7 +238,7 @@ class MarketBroker(bt.brokers.BackBroker):
             return
         price = account.open_price(column)
         if reason := account.refuse(column, order.isbuy(), price):
-            detail = "on the session of the fill" if math.isnan(price) else f"opened at {price:.6g}"
+            detail = account.refusal_detail(column, price)
             self._refuse(order, reason, detail, _STATUS.get(reason, bt.Order.Rejected), price)
             return
         if order.info.get("target", None) is not None:

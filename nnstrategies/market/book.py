@@ -166,10 +166,6 @@ class MarketEvent:
     sure: Sure
     note: str = ""
 
-    def covers(self, day: dt.date) -> bool:
-        """Whether the event holds on ``day``."""
-        return self.day <= day <= (self.until or self.day)
-
 
 Entry = TypeVar("Entry", bound=Dated)
 Table = TypeVar("Table")
@@ -258,10 +254,8 @@ class Book:
 
     def _in_force(self, rows: tuple[Entry, ...], rule: str, day: dt.date) -> Entry:
         for entry in reversed(rows):
-            if entry.start <= day:
-                if entry.end is None or day <= entry.end:
-                    return entry
-                break
+            if entry.covers(day):
+                return entry
         covered = f"the first day covered is {rows[0].start}" if rows and day < rows[0].start else "no entry covers it"
         raise ConfigError(f"rule book {self.name!r}: {rule}: nothing for {day}; {covered}")
 

@@ -7,17 +7,12 @@ from collections import defaultdict
 import numpy as np
 
 from nnstrategies.actions import Action, actions_by_row, reference
+from nnstrategies.market.ticks import to_ticks
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import AnyArray, BoolArray, IntArray
 
 _BLOCK = 32  # rows read together: fields lie symbol-major, one row alone costs a cache miss for every symbol
 _HALF = 0.5 + 1e-6  # half a tick is rounded up; the rest covers binary fractions just below the half
-
-
-def to_ticks(prices: AnyArray | float, ticks_per_unit: IntArray | int) -> IntArray:
-    """Prices as whole ticks, NaN and negative ones as 0; float32 prices land on the tick they stand for."""
-    scaled = np.asarray(prices, dtype=np.float64) * ticks_per_unit
-    return np.where(scaled > 0, np.rint(scaled), 0.0).astype(np.int64)
 
 
 class BasePrices:
