@@ -47,7 +47,7 @@ class Account:
     """Cash and holdings under a market's rules.
 
     rules: of the panel that is traded. cash: in currency, paid in on the day of ``first``, the row the account starts
-    at. costs: by default the book's schedule, where it has one, else 8 bps. participation: the largest share of a
+    at. costs: by default the book's usual ones (``Book.usual_costs``). participation: the largest share of a
     stock's average volume of the last 20 sessions that one session may trade; None = no cap. dividend_tax: whether the
     book's tax on dividends is taken. reinvest: dividends buy shares at the ex-rights price, untaxed, for checks.
 

@@ -68,8 +68,8 @@ def backtest(
 
     settings: the strategy's parameters besides panel and scores, such as top_n.
     market: a rule book, by name ("cn_a", "frictionless", ...), file or in memory. costs: by default the book's own
-    schedule, where it has one, else 8 bps on both sides; nothing under "frictionless". slippage, participation,
-    dividend_tax: see ``brokers.Account``.
+    schedule, where it has one, else 8 bps on both sides, or nothing where it is free of charge. slippage,
+    participation, dividend_tax: see ``brokers.Account``.
     The strategy sees the panel from its first session on, so that histories are full at ``start``. Raises ConfigError
     for an unknown setting or an empty span.
     """

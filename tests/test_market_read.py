@@ -158,6 +158,16 @@ def test_a_users_own_file_is_read_by_its_path(tmp_path):
     assert read_events(tmp_path / "my_market.yaml") == ()
 
 
+def test_a_book_without_fees_costs_8_bps_unless_it_is_free_of_charge(tmp_path):
+    without = {key: value for key, value in own().items() if key != "fee"}
+    kinds = [
+        read_book(write(tmp_path, tree)).usual_costs for tree in (own(), without, without | {"free_of_charge": True})
+    ]
+    assert kinds == ["schedule", "flat", "none"]
+    with pytest.raises(ConfigError, match=r"free_of_charge: the book has entries of fee; leave one of the two out"):
+        read_book(write(tmp_path, own() | {"free_of_charge": True}))
+
+
 def test_entries_are_for_the_boards_and_standings_they_name(tmp_path):
     tree = own()
     old, new = ({**tree["price_limit"][0]} for _ in range(2))

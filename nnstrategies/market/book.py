@@ -178,6 +178,7 @@ class Book:
     money_decimals: digits of the currency's minor unit (2 = cents). calendar: ISO 10383 code, None = always open, or
     the panel's own sessions. orders_expire: an order ends with its session. limits_from: "book" computes price limits
     from these tables; "panel" takes the panel's fields limit_up and limit_down where they exist, else there is none.
+    free_of_charge: a run pays nothing unless it says otherwise.
     Tables: board -> entries in order of time; price_limits board -> standing -> entries; fee_schedules board ->
     component -> entries; dividend_taxes the same for all boards (empty = untaxed).
     """
@@ -190,6 +191,7 @@ class Book:
     orders_expire: bool
     boards: tuple[Board, ...]
     limits_from: Literal["book", "panel"] = "book"
+    free_of_charge: bool = False
     price_limits: Mapping[str, Mapping[Standing, tuple[PriceLimit, ...]]] = field(default_factory=dict)
     new_listings: Mapping[str, tuple[NewListing, ...]] = field(default_factory=dict)
     order_sizes: Mapping[str, tuple[OrderSize, ...]] = field(default_factory=dict)
@@ -197,6 +199,13 @@ class Book:
     fee_schedules: Mapping[str, Mapping[str, tuple[Fee, ...]]] = field(default_factory=dict)
     commissions: Mapping[str, tuple[Commission, ...]] = field(default_factory=dict)
     dividend_taxes: tuple[DividendTax, ...] = ()
+
+    @property
+    def usual_costs(self) -> Literal["schedule", "flat", "none"]:
+        """The kind of costs that a run pays unless it says otherwise: the book's own fees, where it has any."""
+        if any(self.fee_schedules.values()):
+            return "schedule"
+        return "none" if self.free_of_charge else "flat"
 
     def board_of(self, symbol: str) -> Board:
         """The first board whose pattern matches the whole symbol; DataError when none does."""

@@ -45,7 +45,7 @@ _HEAD = {
     "orders_expire": bool,
 }
 _RULES = ("price_limit", "new_listing", "order_size", "settlement", "commission")
-_OPTIONAL = ("limits_from", "events", "fee", "dividend_tax")
+_OPTIONAL = ("limits_from", "free_of_charge", "events", "fee", "dividend_tax")
 _STANDINGS = {standing.name.lower(): standing for standing in Standing}
 
 
@@ -104,6 +104,9 @@ def _book(tree: dict[str, Any], where: str) -> Book:
             raise ConfigError(f"{where}: {key}: is needed and missing")
     head = {key: typed(tree[key], hint, f"{where}: {key}") for key, hint in _HEAD.items()}
     limits_from = typed(tree.get("limits_from", "book"), Literal["book", "panel"], f"{where}: limits_from")
+    free = typed(tree.get("free_of_charge", False), bool, f"{where}: free_of_charge")
+    if free and tree.get("fee"):
+        raise ConfigError(f"{where}: free_of_charge: the book has entries of fee; leave one of the two out")
     decimals = head["money_decimals"]
     if not 0 <= decimals <= 12:
         raise ConfigError(f"{where}: money_decimals: expected 0 to 12, got {decimals}")
@@ -112,6 +115,7 @@ def _book(tree: dict[str, Any], where: str) -> Book:
     return Book(
         **head,
         limits_from=limits_from,
+        free_of_charge=free,
         boards=boards,
         price_limits=_price_limits(tree["price_limit"], boards, f"{where}: price_limit"),
         new_listings=_by_board(NewListing, tree, "new_listing", boards, where),
