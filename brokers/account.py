@@ -95,7 +95,15 @@ class Account:
         return self.ledger.cash / self._money
 
     def shares(self, column: int) -> float:
-        return self.ledger.quantity(column) / self._scales[column]
+        return self.in_shares(column, self.ledger.quantity(column))
+
+    def in_shares(self, column: int, steps: int) -> float:
+        """Steps of the ledger as shares."""
+        return steps / self._scales[column]
+
+    def lot(self, column: int) -> float:
+        """Shares in one step of a purchase on this session."""
+        return self.in_shares(column, self.rules.order_size(self.t, column).buy_step)
 
     def worth(self, column: int) -> float:
         """A holding at its mark: the last close, corrected for actions since."""
