@@ -49,9 +49,12 @@ def one_day(on, symbol, base, book=None, **fields) -> tuple[int, int]:
 # -- whole numbers ----------------------------------------------------------------------------------------------------
 
 
-@given(base=st.integers(10, 10**7), percent=st.sampled_from([5, 10, 20, 30, 36, 44]))
+PERCENTS = [5, 10, 20, 30, 36, 44, Decimal("0.5"), Decimal("12.25"), 0.29]
+
+
+@given(base=st.integers(10, 10**7), percent=st.sampled_from(PERCENTS))
 def test_limits_round_as_decimal_arithmetic_does(base, percent):
-    share = Decimal(percent) / 100
+    share = Decimal(str(percent)) / 100
     above, below = base * (1 + share), base * (1 - share)
     half = apply_bands(np.array([base]), np.array(band(percent, percent, "half_up"))[:, None])
     inward = apply_bands(np.array([base]), np.array(band(percent, percent, "inward"))[:, None])
@@ -267,7 +270,7 @@ def test_an_event_wins_over_the_rule_for_new_listings():
     assert (rules.limits(1).up[0], changed.limits(1).up[0]) == (720, NO_LIMIT_UP)
 
 
-@pytest.mark.parametrize("wrong", [event("limit"), event("limit", 2.5), event("issue_price"), event("standing", 7.0)])
+@pytest.mark.parametrize("wrong", [event("limit"), event("limit", 2.555), event("issue_price"), event("standing", 7.0)])
 def test_an_event_whose_value_does_not_fit_is_refused(wrong):
     with pytest.raises(DataError, match=rf"event {wrong.kind} of 600000.SH on 2019-01-03: expected"):
         MarketRules(china(), panel_of([[10.0]], [MAIN]), [wrong])

@@ -1,7 +1,7 @@
 """A market's rule book in memory: boards, and dated entries for each rule. No I/O here; ``read.py`` loads and checks.
 
 Every entry says from when to when it was in force, where it is written, and how sure we are of it. Days are calendar
-days, both ends inclusive. Percentages are distances from the base price in whole percent (44 above, 36 below).
+days, both ends inclusive. Percentages are exact distances from the base price (44 above, 36 below), to two decimals.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class PriceLimit(Dated):
     rounding: "half_up" rounds both limits to the nearest tick; "inward" rounds the upper down and the lower up.
     """
 
-    up_percent: int | None
-    down_percent: int | None
+    up_percent: Decimal | None
+    down_percent: Decimal | None
     rounding: Rounding
 
 
@@ -67,8 +67,8 @@ class NewListing(Dated):
     """Limit of the trading sessions 1..``days`` of a listing, dated by its first day; 0 = nothing special."""
 
     days: int
-    up_percent: int | None
-    down_percent: int | None
+    up_percent: Decimal | None
+    down_percent: Decimal | None
     base: Base
 
 
@@ -153,7 +153,7 @@ class Board:
 class MarketEvent:
     """One stock's own days, ``day``..``until`` (None = that day only), that no rule of the book explains.
 
-    kind and value: "no_limit" none; "issue_price" the base of the day, in currency; "limit" another whole percentage,
+    kind and value: "no_limit" none; "issue_price" the base of the day, in currency; "limit" another percentage,
     both sides; "standing" a ``Standing`` as a number.
     """
 
@@ -262,9 +262,8 @@ class Book:
         raise ConfigError(f"rule book {self.name!r}: {rule}: nothing for board {board!r}; {mend}")
 
     def _in_force(self, rows: tuple[Entry, ...], rule: str, day: dt.date) -> Entry:
-        for entry in reversed(rows):
-            if entry.covers(day):
-                return entry
+        if entry := next((entry for entry in reversed(rows) if entry.covers(day)), None):
+            return entry
         covered = f"the first day covered is {rows[0].start}" if rows and day < rows[0].start else "no entry covers it"
         raise ConfigError(f"rule book {self.name!r}: {rule}: nothing for {day}; {covered}")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.market.bands import is_limit
 from nnstrategies.market.book import (
     Board,
     Book,
@@ -70,16 +71,17 @@ def read_events(source: str | Path) -> tuple[MarketEvent, ...]:
         return ()
     book = _book(tree, where)
     name = typed(tree["events"], str, f"{where}: events")
-    file = Path(source).parent / name if Path(source).is_file() else _folder().joinpath(name)
+    own = Path(source).is_file()
+    file, where = (Path(source).parent / name,) * 2 if own else (_folder().joinpath(name), name)
     if not file.is_file():
-        raise ConfigError(f"{where}: events: no file {name!r} beside the book")
-    settings = section(read_yaml(file, name), name)
-    check_keys(settings, ["events"], name)
+        raise ConfigError(f"{source}: events: no file {name!r} beside the book; put it there, or leave the key out")
+    settings = section(read_yaml(file, str(where)), str(where))
+    check_keys(settings, ["events"], str(where))
     events = [
-        _event(row, book, f"{name}: events[{number}]")
-        for number, row in enumerate(rows(settings.get("events"), f"{name}: events"), 1)
+        _event(row, book, f"{where}: events[{number}]")
+        for number, row in enumerate(rows(settings.get("events"), f"{where}: events"), 1)
     ]
-    return _distinct(events, name)
+    return _distinct(events, str(where))
 
 
 def _folder() -> Traversable:
@@ -87,10 +89,10 @@ def _folder() -> Traversable:
 
 
 def _read(source: str | Path) -> tuple[dict[str, Any], str]:
-    """The file's tree and the name that messages give it."""
+    """The file's tree and the name that messages give it: a user's path as it was given."""
     path = Path(source)
     if path.is_file():
-        return section(read_yaml(path, path.name), path.name), path.name
+        return section(read_yaml(path, str(source)), str(source)), str(source)
     if str(source) in shipped():
         where = f"{source}.yaml"
         return section(read_yaml(_folder().joinpath(where), where), where), where
@@ -229,8 +231,8 @@ def _event(row: object, book: Book, where: str) -> MarketEvent:
     if (event.kind == "no_limit") != (event.value is None):
         expected = "no value" if event.kind == "no_limit" else "a value"
         raise ConfigError(f"{where}: value: expected {expected} for {event.kind}, got {value!r}")
-    if event.kind == "limit" and event.value not in range(1, 101):
-        raise ConfigError(f"{where}: value: expected whole percent from 1 to 100, got {value!r}")
+    if event.kind == "limit" and not is_limit(event.value or 0):
+        raise ConfigError(f"{where}: value: expected percent above 0 to 100 with at most two decimals, got {value!r}")
     if event.kind == "issue_price" and not (event.value and event.value > 0):
         raise ConfigError(f"{where}: value: expected a price above 0, got {value!r}")
     try:

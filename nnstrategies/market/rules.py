@@ -200,8 +200,7 @@ class MarketRules:
         found = [(first.column, self._first_band(t, first)) for first in self._first(t)]
         found += [(column, NO_BAND) for column, _ in self._events.of_kind("no_limit", t)]
         for column, event in self._events.of_kind("limit", t):
-            percent = int(event.value or 0)
-            found.append((column, band(percent, percent, self._plain_rule(t, column).rounding)))
+            found.append((column, band(event.value, event.value, self._plain_rule(t, column).rounding)))
         return found
 
     def _first_band(self, t: int, first: FirstSession) -> Band:
