@@ -129,12 +129,6 @@ class AccountBroker(bt.brokers.BackBroker):
         self._value = self._valuelever = self.account.value()
         self._valuemkt = self._valuemktlever = self._value - self.cash
         self._fundval = self._value / self._fundshares
-        self._leverage = 1.0
-        self._unrealized = sum(
-            self.account.worth(self._columns[data]) - position.size * position.price
-            for data, position in self.positions.items()
-            if position.size
-        )
         return self._value
 
     # -- corporate actions and delistings -------------------------------------------------------------------------
