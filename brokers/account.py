@@ -10,31 +10,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnstrategies.brokers.actions import (
-    Action,
-    ActionResult,
-    Delisting,
-    Units,
-    actions_by_row,
-    apply_action,
-    apply_delisting,
-    delistings_by_row,
-    reference,
-)
-from nnstrategies.brokers.fees import Costs, Trade
+from nnstrategies.actions import Action, actions_by_row, reference
+from nnstrategies.brokers.actions import ActionResult, Units, apply_action, apply_delisting
+from nnstrategies.brokers.delistings import Delisting, delistings_by_row
+from nnstrategies.brokers.fees import Costs
 from nnstrategies.brokers.ledger import Ledger, Transaction
 from nnstrategies.brokers.liquidity import Liquidity
-from nnstrategies.brokers.sizes import legal_buy, legal_sale
-from nnstrategies.brokers.slippage import NoSlippage, Quote, Slippage
+from nnstrategies.brokers.pricing import Attempt, Pricing
+from nnstrategies.brokers.sizes import Size, buyable, legal_buy, legal_sale, sellable, whole_steps
+from nnstrategies.brokers.slippage import NoSlippage, Slippage
 from nnstrategies.brokers.terms import check_terms, usual_costs
 from nnstrategies.errors import ConfigError
-from nnstrategies.market.bands import NO_LIMIT_UP
 from nnstrategies.market.rules import MarketRules
+from nnstrategies.market.ticks import on_tick, on_ticks
 from nnstrategies.panel import Status
 from nnstrategies.typing import FloatArray
 
 _DUST = 1e-6  # of the size
-_ON_TICK = 0.02  # of a tick: what float32 prices are off by; farther off, a price lies between ticks on purpose
 
 
 class Outcome(NamedTuple):
@@ -55,7 +47,7 @@ class Account:
     """Cash and holdings under a market's rules.
 
     rules: of the panel that is traded. cash: in currency, paid in on the day of ``first``, the row the account starts
-    at. costs: by default the book's schedule, where it has one, else 8 bps. participation: the largest share of a
+    at. costs: by default the book's usual ones (``Book.usual_costs``). participation: the largest share of a
     stock's average volume of the last 20 sessions that one session may trade; None = no cap. dividend_tax: whether the
     book's tax on dividends is taken. reinvest: dividends buy shares at the ex-rights price, untaxed, for checks.
 
@@ -81,8 +73,6 @@ class Account:
         book, panel = rules.book, rules.panel
         self.rules, self.panel = rules, panel
         self.t = first
-        self._costs: Costs = costs or usual_costs(book)
-        self._slippage: Slippage = slippage or NoSlippage()
         self._participation, self._reinvest = participation, reinvest
         self._money = 10**book.money_decimals
         self._boards = [book.boards[number] for number in rules.boards]
@@ -90,10 +80,13 @@ class Account:
         self._units = [Units(self._money, 10**board.quantity_decimals, board.par) for board in self._boards]
         self._actions, self._delistings = actions_by_row(panel), delistings_by_row(panel)
         self._liquidity = Liquidity(panel)
+        self._pricing = Pricing(rules, self._liquidity, costs or usual_costs(book), slippage or NoSlippage())
+        self._pricing.begin(first)
         self._taken: dict[int, int] = {}  # steps traded this session
         tax = book.dividend_tax if dividend_tax else None
         self.ledger = Ledger(math.floor(cash * self._money + 0.5), rules.day(first), dividend_tax=tax)
-        self.marks: FloatArray = self._on_ticks(panel["close"][first - 1]) if first else np.full(panel.N, np.nan)
+        before = panel["close"][first - 1] if first else np.full(panel.N, np.nan)
+        self.marks: FloatArray = on_ticks(before, rules.ticks_per_unit)
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -102,7 +95,15 @@ class Account:
         return self.ledger.cash / self._money
 
     def shares(self, column: int) -> float:
-        return self.ledger.quantity(column) / self._scales[column]
+        return self.in_shares(column, self.ledger.quantity(column))
+
+    def in_shares(self, column: int, steps: int) -> float:
+        """Steps of the ledger as shares."""
+        return steps / self._scales[column]
+
+    def lot(self, column: int) -> float:
+        """Shares in one step of a purchase on this session."""
+        return self.in_shares(column, self.rules.order_size(self.t, column).buy_step)
 
     def worth(self, column: int) -> float:
         """A holding at its mark: the last close, corrected for actions since."""
@@ -133,7 +134,7 @@ class Account:
         """This session's open on its tick; NaN where the symbol does not trade."""
         if self.rules.untradable(self.t, column):
             return math.nan
-        return self._on_tick(column, float(self.panel["open"][self.t, column]))
+        return on_tick(float(self.panel["open"][self.t, column]), int(self.rules.ticks_per_unit[column]))
 
     # -- a session ------------------------------------------------------------------------------------------------
 
@@ -141,6 +142,7 @@ class Account:
         """Start session t: corporate actions of its ex-date, then forced exits; what of it touched a holding."""
         self.t = t
         self._taken.clear()
+        self._pricing.begin(t)
         self.ledger.begin(self.rules.day(t))
         booked = [result for action in self._actions.get(t, ()) if (result := self._apply(action)) is not None]
         exits = []
@@ -163,7 +165,7 @@ class Account:
         """Mark every symbol that traded at its close."""
         close = self.panel["close"][self.t]
         traded = (self.panel.status[self.t] == Status.TRADING) & np.isfinite(close)
-        np.copyto(self.marks, self._on_ticks(close), where=traded)
+        np.copyto(self.marks, on_ticks(close, self.rules.ticks_per_unit), where=traded)
 
     def deposit(self, amount: float) -> None:
         """Pay money in, or take it out with a negative amount."""
@@ -179,6 +181,12 @@ class Account:
         """Why nothing of a symbol can trade on this session at ``price``: "" where it can."""
         return self.rules.untradable(self.t, column) or self.rules.locked(self.t, column, buy, price)
 
+    def refusal_detail(self, column: int, price: float) -> str:
+        """What a refused order's line says besides the reason: the price, and the limits with the rule behind them."""
+        if math.isnan(price):
+            return "no price on the session of the fill"
+        return f"at {price:.6g}; {self.rules.explain(self.t, column)}"
+
     def wanted(self, column: int, target: float, value: float, buy: bool, price: float) -> float:
         """Shares to trade so that the holding is worth ``target`` x ``value``; a purchase's fee is part of its budget.
 
@@ -191,8 +199,8 @@ class Account:
         size = gap / price if buy else -gap / price
         if size <= 0:
             return 0.0
-        fill = self._slipped(column, buy, size, price)
-        rate = self._costs.rate_bound(self.ledger.day, self._boards[column], True, price) if buy else 0.0
+        fill = self._pricing.fill(column, buy, size, price)
+        rate = self._pricing.buying_rate(column, price) if buy else 0.0
         gap = target * value - held * fill
         return max(gap, 0.0) / (fill * (1 + rate)) if buy else min(max(-gap / fill, 0.0), held)
 
@@ -204,151 +212,57 @@ class Account:
         slips: whether the slippage model moves the price. maker: a resting order, for the fee.
         """
         if reason := self.refuse(column, buy, price):
-            return Outcome(0.0, price, 0.0, 0.0, reason, f"at {price:.6g}")
-        wanted = self._steps(column, size)
-        steps, reason, detail = self._buyable(column, wanted) if buy else self._sellable(column, wanted)
-        capped = self._volume_cap(column, price)
-        if steps > capped:
-            rule = self.rules.order_size(self.t, column)
-            steps = legal_buy(capped, rule) if buy else legal_sale(capped, steps, rule)
-            reason, detail = (
-                "participation cap",
-                f"{size:.6g} shares wanted, {capped / self._scales[column]:.6g} at most",
-            )
-        if buy and steps:
-            paid = self._affordable(column, steps, price, slips, maker)
-            dust = steps - paid <= _DUST * steps  # a cent's rounding, in fractions of shares
-            if paid < steps and not dust:
-                reason = "cash short"
-                detail = f"{self.cash:.2f} in cash for {size:.6g} shares at {price:.6g}"
-            steps = paid
-        if not steps:
-            return Outcome(0.0, price, 0.0, 0.0, reason, detail)
-        done = self._book(column, buy, steps, price, slips, maker)
-        return done if done.reason else done._replace(reason=reason, detail=detail)
+            return Outcome(0.0, price, 0.0, 0.0, reason, self.refusal_detail(column, price))
+        attempt = Attempt(column, buy, price, slips, maker)
+        allowed = self._capped(attempt, size, self._allowed(attempt, size))
+        if buy and allowed.steps:
+            allowed = self._paid(attempt, size, allowed)
+        if not allowed.steps:
+            return Outcome(0.0, price, 0.0, 0.0, allowed.reason, allowed.detail)
+        done = self._book(attempt, allowed.steps)
+        return done if done.reason else done._replace(reason=allowed.reason, detail=allowed.detail)
 
-    def _steps(self, column: int, size: float) -> int:
-        """Whole steps in a size; what differs from the holding by a float's rounding is the holding."""
-        held, steps = self.ledger.quantity(column), size * self._scales[column]
-        return held if abs(steps - held) <= 1e-9 * held else int(steps + 1e-6)
+    def _allowed(self, attempt: Attempt, size: float) -> Size:
+        """What of the size the board and the holding allow."""
+        column, scale = attempt.column, self._scales[attempt.column]
+        held, rule = self.ledger.quantity(column), self.rules.order_size(self.t, column)
+        wanted = whole_steps(size, held, scale)
+        if attempt.buy:
+            return buyable(wanted, rule, scale)
+        return sellable(wanted, held, self.ledger.sellable(column), rule, scale)
 
-    def _buyable(self, column: int, wanted: int) -> tuple[int, str, str]:
-        rule = self.rules.order_size(self.t, column)
-        steps = legal_buy(wanted, rule)
-        if steps == wanted > 0:
-            return steps, "", ""
-        return steps, "lot rounding", self._lots(column, wanted, rule.buy_minimum, rule.buy_step)
-
-    def _sellable(self, column: int, wanted: int) -> tuple[int, str, str]:
-        held, sellable = self.ledger.quantity(column), self.ledger.sellable(column)
-        if not held:
-            return 0, "not held", "short sales are not offered"
-        rule = self.rules.order_size(self.t, column)
-        steps = legal_sale(wanted, sellable, rule)
-        if steps == wanted > 0:
-            return steps, "", ""
-        if wanted > held:
-            return steps, "not held", self._of(column, wanted, f"{held / self._scales[column]:.6g} held")
-        if steps == sellable:
-            bought = (held - sellable) / self._scales[column]
-            return (
-                steps,
-                "T+1",
-                self._of(column, wanted, f"{bought:.6g} of {self.shares(column):.6g} were bought today"),
-            )
-        return steps, "lot rounding", self._lots(column, wanted, rule.sell_minimum, rule.sell_step)
-
-    def _of(self, column: int, wanted: int, rest: str) -> str:
-        return f"{wanted / self._scales[column]:.6g} shares wanted, {rest}"
-
-    def _lots(self, column: int, wanted: int, minimum: int, step: int) -> str:
-        scale = self._scales[column]
-        return self._of(column, wanted, f"at least {minimum / scale:g}, in steps of {step / scale:g}")
-
-    def _volume_cap(self, column: int, price: float) -> int:
+    def _capped(self, attempt: Attempt, size: float, allowed: Size) -> Size:
+        """What of that the cap by volume leaves."""
+        column = attempt.column
         if self._participation is None:
-            return 1 << 62
-        volume = self._liquidity.volume(self.t, column, price)
+            return allowed
+        volume = self._liquidity.volume(self.t, column, attempt.price)
         most = int(self._participation * volume * self._scales[column]) if volume > 0 else 0
-        return max(most - self._taken.get(column, 0), 0)
-
-    def _affordable(self, column: int, steps: int, price: float, slips: bool, maker: bool) -> int:
-        """The largest legal size not above ``steps`` that cash pays for, fees included; a larger one costs no less."""
-        cash, due = self.ledger.cash, self._due(column, steps, price, slips, maker)
-        if due <= cash:
-            return steps
+        left = max(most - self._taken.get(column, 0), 0)
+        if allowed.steps <= left:
+            return allowed
         rule = self.rules.order_size(self.t, column)
-        least, step = rule.buy_minimum, rule.buy_step
-        low, high = -1, (steps - least) // step  # sizes least + k x step: k = low can be paid, k = high cannot
-        probe, guesses = (steps * cash // due - least) // step, 2  # in proportion, then the one beside it
-        while high - low > 1:
-            probe = min(max(probe, low + 1), high - 1) if guesses else (low + high) // 2
-            guesses = max(guesses - 1, 0)
-            if self._due(column, least + probe * step, price, slips, maker) <= cash:
-                low, probe = probe, probe + 1
-            else:
-                high, probe = probe, probe - 1
-        return least + low * step if low >= 0 else 0
+        steps = legal_buy(left, rule) if attempt.buy else legal_sale(left, allowed.steps, rule)
+        most_shares = f"{left / self._scales[column]:.6g} at most"
+        return Size(steps, "participation cap", f"{size:.6g} shares wanted, {most_shares}")
 
-    def _due(self, column: int, steps: int, price: float, slips: bool, maker: bool) -> int:
-        """What a purchase takes in all, in minor units."""
-        fill = self._price(column, True, steps, price, slips)
-        amount, fees = self._cost(column, True, steps, fill, maker)
-        return amount + sum(fees.values())
+    def _paid(self, attempt: Attempt, size: float, allowed: Size) -> Size:
+        """What of that cash pays for."""
+        steps = self._pricing.affordable(attempt, allowed.steps, self.ledger.cash)
+        if allowed.steps - steps <= _DUST * allowed.steps:  # a cent's rounding, in fractions of shares
+            return allowed._replace(steps=steps)
+        return Size(steps, "cash short", f"{self.cash:.2f} in cash for {size:.6g} shares at {attempt.price:.6g}")
 
-    def _book(self, column: int, buy: bool, steps: int, price: float, slips: bool, maker: bool) -> Outcome:
-        fill = self._price(column, buy, steps, price, slips)
-        amount, fees = self._cost(column, buy, steps, fill, maker)
+    def _book(self, attempt: Attempt, steps: int) -> Outcome:
+        column, deal = attempt.column, self._pricing.deal(attempt, steps)
         board, size = self._boards[column], steps / self._scales[column]
-        if amount < board.minimum_notional:
+        if deal.amount < board.minimum_notional:
             least = board.minimum_notional / self._money
-            return Outcome(0.0, price, 0.0, 0.0, "below minimum value", f"orders of at least {least:g}")
+            return Outcome(0.0, attempt.price, 0.0, 0.0, "below minimum value", f"orders of at least {least:g}")
         self._taken[column] = self._taken.get(column, 0) + steps
-        if buy:
+        if attempt.buy:
             days = self.rules.settlement(self.t, column)
-            self.ledger.buy(column, steps, amount, fees, days)
+            self.ledger.buy(column, steps, deal.amount, deal.fees, days)
         else:
-            self.ledger.sell(column, steps, amount, fees)
-        return Outcome(size, fill, sum(fees.values()) / self._money, abs(fill - price) * size, "", "")
-
-    def _cost(self, column: int, buy: bool, steps: int, price: float, maker: bool) -> tuple[int, dict[str, int]]:
-        amount = math.floor(price * steps * self._money / self._scales[column] + 0.5)
-        return amount, self._costs.fees(Trade(self.ledger.day, self._boards[column], buy, steps, amount, maker))
-
-    def _price(self, column: int, buy: bool, steps: int, price: float, slips: bool) -> float:
-        return self._slipped(column, buy, steps / self._scales[column], price) if slips else price
-
-    def _slipped(self, column: int, buy: bool, size: float, price: float) -> float:
-        """The model's price, never beyond the session's limits."""
-        model = self._slippage
-        if isinstance(model, NoSlippage):
-            return price
-        unit = int(self.rules.ticks_per_unit[column])
-        volume, volatility = self._liquidity.volume(self.t, column, price), self._liquidity.volatility(self.t, column)
-        moved = float(model(Quote(buy, price, size, 1 / unit, volume, volatility)))
-        if not (math.isfinite(moved) and moved > 0):
-            raise ConfigError(
-                f"slippage: {type(model).__name__}: expected a price above 0, got {moved} for {size:g} shares of "
-                f"{self.panel.symbols[column]} at {price:g} on {self.ledger.day}"
-            )
-        bounds = self.rules.limits(self.t)
-        if buy:
-            up = int(bounds.up[column])
-            return min(moved, up / unit) if up < NO_LIMIT_UP else moved
-        return max(moved, int(bounds.down[column]) / unit)
-
-    # -- prices ---------------------------------------------------------------------------------------------------
-
-    def _on_tick(self, column: int, price: float) -> float:
-        unit = int(self.rules.ticks_per_unit[column])
-        nearest = round(price * unit)
-        return nearest / unit if abs(price * unit - nearest) < _ON_TICK else price
-
-    def _on_ticks(self, prices: FloatArray) -> FloatArray:
-        """[N] in float64; what float32 made of a tick is the tick again."""
-        scaled = np.asarray(prices, dtype=np.float64) * self.rules.ticks_per_unit
-        nearest = np.rint(scaled)
-        with np.errstate(invalid="ignore"):
-            near = np.abs(scaled - nearest) < _ON_TICK
-        snapped: FloatArray = np.where(near, nearest, scaled) / self.rules.ticks_per_unit
-        return snapped
+            self.ledger.sell(column, steps, deal.amount, deal.fees)
+        return Outcome(size, deal.price, deal.fee / self._money, abs(deal.price - attempt.price) * size, "", "")

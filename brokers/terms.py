@@ -8,10 +8,10 @@ from nnstrategies.market.book import Book
 
 
 def usual_costs(book: Book) -> Costs:
-    """What is paid unless told otherwise: the book's schedule, none in the frictionless market, else 8 bps."""
-    if book.fee_schedules:
+    """What is paid unless told otherwise: by ``Book.usual_costs`` the book's schedule, a flat 8 bps, or nothing."""
+    if book.usual_costs == "schedule":
         return ScheduleCosts(book)
-    return NoCosts() if book.name == "frictionless" else FlatCosts(money_decimals=book.money_decimals)
+    return FlatCosts(money_decimals=book.money_decimals) if book.usual_costs == "flat" else NoCosts()
 
 
 def check_terms(costs: object, slippage: object, participation: object) -> None:

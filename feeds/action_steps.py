@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from nnstrategies.actions import Action, read_actions, reference
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.checks import Cells, LoadReport
 from nnstrategies.feeds.columns import require_numbers
-from nnstrategies.feeds.side_tables import require_columns
 from nnstrategies.panel import Status
 from nnstrategies.typing import AnyArray, BoolArray, FloatArray
 
-_EMPTY = {"cash": 0.0, "ratio": 1.0, "rights": 0.0, "rights_price": 0.0}  # what an empty cell means
+_Dated = tuple[np.datetime64, Action]  # on its ex-date; the action's column is the symbol's row
 _TOLERANCE = 0.005  # relative: above what rounding an ex-rights price to the cent can explain
 
 
@@ -33,30 +33,19 @@ class Step(NamedTuple):
     step: float
 
 
-class _Action(NamedTuple):
-    """One symbol and ex-date; ``paid`` is rights x rights_price."""
-
-    row: int
-    day: np.datetime64
-    cash: float
-    ratio: float
-    rights: float
-    paid: float
-
-
 def action_steps(
     table: pd.DataFrame, close: AnyArray, status: AnyArray, cells: Cells, report: LoadReport
 ) -> list[Step]:
     """The steps that a table of actions implies, by symbol and ex-date; close [N, T] repeats through suspensions.
 
-    Rows of one symbol and ex-date are one action. In a suspension the second action starts from the price after the
-    first. Cautions: an ex-date that is no session, or that is not after the symbol's first price (no step).
-    Raises DataError for cash of the close before or more, and for a ratio of 0 or less.
+    The table is read as by ``read_actions``. In a suspension the second action starts from the price after the first.
+    Cautions: an ex-date that is no session, or that is not after the symbol's first price (no step).
+    Raises DataError for a row that cannot be, such as cash of the close before or more.
     """
     actions = _actions(table, cells, report)
     _report_days(actions, close, cells, report)
     steps: list[Step] = []
-    for row, own in groupby(actions, key=lambda action: action.row):
+    for row, own in groupby(actions, key=lambda dated: dated[1].column):
         trading = np.flatnonzero(status[row] == Status.TRADING)
         steps += _steps(list(own), np.asarray(close[row], dtype=np.float64), trading, cells, report.name)
     return steps
@@ -90,61 +79,44 @@ def compare_factor(steps: list[Step], factor: AnyArray, cells: Cells, report: Lo
     report.caution(kind, wrong, first, "kept: accounts follow the actions, features and labels the factor; correct one")
 
 
-def _actions(table: pd.DataFrame, cells: Cells, report: LoadReport) -> list[_Action]:
+def _actions(table: pd.DataFrame, cells: Cells, report: LoadReport) -> list[_Dated]:
+    """(ex-date, action), by symbol and ex-date."""
     label = f"{report.name}: events actions"
-    require_columns(table, ("symbol", "ex_date"), label)
-    values = {
-        name: require_numbers(table[name], f"{label}: {name}") if name in table.columns else np.full(len(table), np.nan)
-        for name in _EMPTY
-    }
-    numbers = pd.DataFrame(values).fillna(_EMPTY)
-    numbers["row"] = pd.Index(cells.symbols).get_indexer(pd.Index(table["symbol"]))
-    numbers["day"] = table["ex_date"].to_numpy()
-    numbers["paid"] = numbers["rights"] * numbers["rights_price"]
-    numbers["ratio"] -= 1.0  # each row speaks of the shares held before: the parts of a day add up
-    summed = numbers.dropna(subset="day").groupby(["row", "day"], as_index=False).sum()
-    days = summed["day"].to_numpy().astype("datetime64[D]")
-    rest = zip(summed["cash"], summed["ratio"] + 1.0, summed["rights"], summed["paid"], strict=True)
-    return [_Action(int(row), day, *own) for row, day, own in zip(summed["row"], days, rest, strict=True)]
+    terms = table.columns.intersection(["cash", "ratio", "bonus", "rights", "rights_price"])
+    table = table.assign(**{name: require_numbers(table[name], f"{label}: {name}") for name in terms})
+    days, actions = read_actions(table, cells.symbols, label)
+    return sorted(zip(days, actions, strict=True), key=lambda dated: dated[1].column)
 
 
-def _report_days(actions: list[_Action], close: AnyArray, cells: Cells, report: LoadReport) -> None:
+def _report_days(actions: list[_Dated], close: AnyArray, cells: Cells, report: LoadReport) -> None:
     starts = cells.sessions[np.argmax(np.isfinite(close), axis=1)]  # [N]
-    early = [action for action in actions if action.day <= starts[action.row]]
-    between = [action for action in actions if starts[action.row] < action.day <= cells.sessions[-1]]
+    early = [(day, action) for day, action in actions if day <= starts[action.column]]
+    between = [(day, action) for day, action in actions if starts[action.column] < day <= cells.sessions[-1]]
     sessions = set(cells.sessions.tolist())
-    strange = [action for action in between if action.day.item() not in sessions]
+    strange = [(day, action) for day, action in between if day.item() not in sessions]
     for found, kind, mend in (
         (early, "ex_date not after the first price", "without effect"),
         (strange, "ex_date is no session", "taken on the next session"),
     ):
-        first = f"{cells.symbols[found[0].row]} {found[0].day}" if found else ""
+        first = f"{cells.symbols[found[0][1].column]} {found[0][0]}" if found else ""
         report.caution(f"events actions: {kind}", len(found), first, mend)
 
 
-def _steps(actions: list[_Action], close: FloatArray, trading: AnyArray, cells: Cells, name: str) -> Iterator[Step]:
+def _steps(actions: list[_Dated], close: FloatArray, trading: AnyArray, cells: Cells, name: str) -> Iterator[Step]:
     """Steps of one symbol, ex-dates rising; none before its first price or after its last trading session."""
-    until, reference = -1, np.nan
-    for action in actions:
-        session = int(np.searchsorted(cells.sessions, action.day))
+    until, before = -1, np.nan
+    for day, action in actions:
+        session = int(np.searchsorted(cells.sessions, day))
         after = int(np.searchsorted(trading, session))
         if session == 0 or after == len(trading) or not np.isfinite(close[session - 1]):
             continue
-        before = reference if session <= until else float(close[session - 1])
-        _refuse_impossible(action, before, cells, name)
-        step = before * (action.ratio + action.rights) / (before - action.cash + action.paid)
-        until, reference = int(trading[after]), before / step
-        yield Step(action.row, until, action.day, step)
-
-
-def _refuse_impossible(action: _Action, before: float, cells: Cells, name: str) -> None:
-    where = f"{name}: events actions: {cells.symbols[action.row]} {action.day}"
-    if action.cash >= before:
-        raise DataError(
-            f"{where}: cash: expected less than the close before, {before:g}, got {action.cash:g};"
-            " correct it: cash is per share held before"
-        )
-    if action.ratio <= 0:
-        raise DataError(
-            f"{where}: ratio: expected shares after a share before, above 0, got {action.ratio:g}; correct it"
-        )
+        if session > until:  # traded since the ex-date before: start from that close
+            before = float(close[session - 1])
+        if action.cash >= before:
+            raise DataError(
+                f"{name}: events actions: {cells.symbols[action.column]} {day}: cash: expected less than the close"
+                f" before, {before:g}, got {action.cash:g}; correct it: cash is per share held before"
+            )
+        until, ex_rights = int(trading[after]), reference(action, before)
+        yield Step(action.column, until, day, before / ex_rights)
+        before = ex_rights

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.errors import DataError
+from nnstrategies.event_table import refuse_unknown, require_columns
 from nnstrategies.feeds.columns import canonical_name, flags, read_days, refuse_where, require_numbers
 from nnstrategies.feeds.read_file import PathLike, read_table
-from nnstrategies.feeds.side_tables import DELISTING_KINDS, membership_events, refuse_unknown, require_columns
+from nnstrategies.feeds.side_tables import DELISTING_KINDS, membership_events
 from nnstrategies.typing import FloatArray
 
 _MORE_ACTIONS = ("bonus", "rights", "rights_price")

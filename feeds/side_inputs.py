@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.errors import DataError
+from nnstrategies.event_table import require_columns
 from nnstrategies.feeds.columns import canonical_name, numbers, read_days
 from nnstrategies.feeds.read_file import DISCLOSED, PathLike, read_table
-from nnstrategies.feeds.side_tables import require_columns
 
 _KEYS = ("symbol", "known_at", "period_end")
 

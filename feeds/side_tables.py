@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from nnstrategies.errors import DataError, MissingTableError
+from nnstrategies.event_table import as_days, require_columns
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.columns import read_days, require_numbers
 from nnstrategies.panel import Panel
@@ -16,17 +16,6 @@ from nnstrategies.typing import AnyArray, DateArray, FloatArray
 
 SeriesLike = pd.Series | pd.DataFrame | AnyArray
 DELISTING_KINDS = ("delisting", "merger")
-_WORDS = {  # what else a column of a side table is called; suggested, never taken
-    "ex_date": ("date", "exdate", "ex_dividend_date"),
-    "cash": ("dividend", "dividends", "amount"),
-    "ratio": ("split", "split_ratio", "factor", "adj_factor"),
-    "listed": ("date", "list_date", "listing_date", "ipo_date", "first_day"),
-    "issue_price": ("price", "ipo_price", "offer_price"),
-    "last_day": ("date", "delist_date", "delisted", "end", "last_date"),
-    "kind": ("type", "reason"),
-    "price": ("payout", "payment", "cash", "value"),
-    "known_at": ("announced", "ann_date", "announcement_date", "disclosed"),
-}
 _DATES = ["known_at", "ex_date", "listed", "last_day", "period_end"]
 
 
@@ -70,38 +59,6 @@ def _align(values: SeriesLike, sessions: DateArray, label: str, report: LoadRepo
     at = sessions[int(np.argmax(hollow))]
     report.repair(f"{label}: sessions without a value", hollow.sum(), str(at), "last value repeated")
     return np.asarray(pd.Series(aligned).ffill(), dtype=np.float64)
-
-
-def require_columns(table: pd.DataFrame, columns: tuple[str, ...], label: str) -> None:
-    """Raise DataError unless every column is there; a similar one is suggested."""
-    missing = next((column for column in columns if column not in table.columns), None)
-    if missing is None:
-        return
-    own = [str(column) for column in table.columns]
-    near = _like(missing, [column for column in own if column not in columns])
-    hint = f"; did you mean {near!r}? Rename it" if near else "; add it"
-    raise DataError(
-        f"{label}: column {missing!r} is missing; expected {', '.join(columns)}, got {', '.join(own) or 'none'}{hint}"
-    )
-
-
-def refuse_unknown(table: pd.DataFrame, columns: tuple[str, ...], label: str) -> None:
-    """Raise DataError for a column that is none of ``columns``: dropped in silence, a misspelt one loses its money."""
-    strange = next((str(column) for column in table.columns if column not in columns), None)
-    if strange is None:
-        return
-    absent = [column for column in columns if column not in table.columns]
-    near = next((column for column in absent if _like(column, [strange])), None)
-    hint = f"did you mean {near!r}? Rename it" if near else f"known are {', '.join(columns)}; rename or remove it"
-    raise DataError(f"{label}: column {strange!r} is unknown; {hint}")
-
-
-def _like(column: str, others: list[str]) -> str | None:
-    """The one of ``others`` that is spelt like ``column``, or is another usual word for it."""
-    plain = {other.strip().lower().replace(" ", "_"): other for other in others}
-    said = [other for word, other in plain.items() if word in _WORDS.get(column, ())]
-    spelt = difflib.get_close_matches(column, list(plain), n=1)
-    return plain[spelt[0]] if spelt else next(iter(said), None)
 
 
 def known_events(
@@ -150,7 +107,7 @@ def check_listing_days(panel: Panel, report: LoadReport) -> None:
     if "delistings" in panel.event_names:
         table = panel.events("delistings")
         _report_unpaid(table, report)
-        for symbol, last in zip(table["symbol"], _days(table["last_day"]), strict=True):
+        for symbol, last in zip(table["symbol"], as_days(table["last_day"]), strict=True):
             traded = panel.sessions[panel.trading[:, panel.column(symbol)]]
             if len(traded) and traded[-1] > last:
                 raise DataError(
@@ -169,7 +126,7 @@ def _report_unpaid(table: pd.DataFrame, report: LoadReport) -> None:
 def _check_listed(panel: Panel, report: LoadReport) -> None:
     table = panel.events("listings")
     late = []
-    for symbol, listed in zip(table["symbol"], _days(table["listed"]), strict=True):
+    for symbol, listed in zip(table["symbol"], as_days(table["listed"]), strict=True):
         first = int(np.argmax(panel.listed[:, panel.column(symbol)]))
         if panel.sessions[first] < listed:
             raise DataError(
@@ -180,10 +137,6 @@ def _check_listed(panel: Panel, report: LoadReport) -> None:
             late.append(f"{symbol} {panel.sessions[first]}")
     mend = "kept: the rules of its first sessions are applied to the first prices there are"
     report.caution("events listings: prices begin after the listing day", len(late), (late or [""])[0], mend)
-
-
-def _days(values: pd.Series) -> DateArray:
-    return values.to_numpy().astype("datetime64[D]")
 
 
 def membership_events(spans: pd.DataFrame, label: str) -> pd.DataFrame:

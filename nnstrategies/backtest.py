@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,8 +69,8 @@ def backtest(
 
     settings: the strategy's parameters besides panel and scores, such as top_n.
     market: a rule book, by name ("cn_a", "frictionless", ...), file or in memory. costs: by default the book's own
-    schedule, where it has one, else 8 bps on both sides; nothing under "frictionless". slippage, participation,
-    dividend_tax: see ``brokers.Account``.
+    schedule, where it has one, else 8 bps on both sides, or nothing where it is free of charge. slippage,
+    participation, dividend_tax: see ``brokers.Account``.
     The strategy sees the panel from its first session on, so that histories are full at ``start``. Raises ConfigError
     for an unknown setting or an empty span.
     """
@@ -86,7 +87,8 @@ def backtest(
     rules = market_rules(market, known)
     make_cerebro: Any = Cerebro  # backtrader's metaclass turns params into arguments
     cerebro = make_cerebro(stdstats=False)
-    add_panel(cerebro, _from_row(known, first))
+    for feed in add_panel(cerebro, known):
+        feed.p.fromdate = dt.datetime.combine(known.sessions[first].item(), dt.time())  # views: nothing is copied
     make_broker: Any = MarketBroker
     broker = make_broker(
         rules=rules,
@@ -110,18 +112,3 @@ def _checked(strategy_class: type[RebalanceStrategy], settings: Mapping[str, Any
             mend = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names)}"
             raise ConfigError(f"{strategy_class.__name__}: no setting {key!r}; {mend}")
     return settings
-
-
-def _from_row(panel: Panel, first: int) -> Panel:
-    """The panel from one session on: what the feeds replay. The strategy keeps the whole panel for its histories."""
-    if first == 0:
-        return panel
-    return Panel(
-        panel.sessions[first:],
-        panel.symbols,
-        {name: panel[name][first:] for name in panel.field_names},
-        panel.status[first:],
-        {name: values[first:] for name, values in panel.series.items()},
-        {name: panel.events(name) for name in panel.event_names},
-        panel.name,
-    )

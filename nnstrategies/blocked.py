@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from nnstrategies.brokers.actions import actions_by_row
+from nnstrategies.actions import actions_by_row, last_traded
 from nnstrategies.brokers.journal import FillRow, Journal, RefusalRow
 from nnstrategies.panel import Panel
 from nnstrategies.strategies.base import Decision
@@ -164,9 +164,8 @@ def _entry(entry: _Blocked, panel: Panel) -> tuple[object, ...]:
 
 def _close(panel: Panel, at: int, before: int, column: int) -> float:
     """The last traded close up to row ``at``, in shares of row ``before``; NaN where there is none."""
-    close = panel["close"][: at + 1, column]
-    traded = np.flatnonzero(panel.trading[: at + 1, column] & np.isfinite(close))
-    return float(close[traded[-1]]) * _grown(panel, before, int(traded[-1]), column) if len(traded) else float("nan")
+    row = last_traded(panel, column, at + 1)
+    return float(panel["close"][row, column]) * _grown(panel, before, row, column) if row >= 0 else float("nan")
 
 
 def _grown(panel: Panel, before: int, after: int, column: int) -> float:

@@ -74,10 +74,9 @@ COSTS: dict[str, type] = {
 
 
 def usual_settings(book: Book) -> CostSettings:
-    """What a run pays unless told otherwise: the book's schedule, none in the frictionless market, else 8 bps."""
-    if book.fee_schedules:
-        return ScheduleSettings()
-    return FreeSettings() if book.name == "frictionless" else FlatSettings()
+    """What a run pays unless told otherwise, see ``Book.usual_costs``."""
+    settings: CostSettings = COSTS[book.usual_costs]()
+    return settings
 
 
 SlippageSettings = NoSlippage | BpsSlippage | TickSlippage | VolumeShareSlippage | SquareRootSlippage

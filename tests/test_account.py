@@ -277,6 +277,14 @@ def test_chinext_locks_at_10_percent_until_2020_08_21_and_at_20_from_2020_08_24(
     assert [outcome(account, 2, False, price) for price in (9.0, 8.01, 8.0)] == ["", "", "limit-down"]
 
 
+def test_a_refusal_says_at_which_price_and_under_which_rule():
+    account = opened(flat(CHINEXT, start="2020-08-20"))
+    account.begin(1)
+    assert account.trade(0, True, 100, 11.0)[4:] == ("limit-up", f"at 11; {account.rules.explain(1, 0)}")
+    assert "chinext, normal, +10 / -10 %; base 10, limits 9 to 11; " in account.rules.explain(1, 0)
+    assert account.refusal_detail(0, float("nan")) == "no price on the session of the fill"
+
+
 @pytest.mark.parametrize(
     ("symbol", "up", "down"),
     [(MAIN, 11.09, 9.07), (SHENZHEN, 11.09, 9.07), (CHINEXT, 12.10, 8.06), (STAR, 12.10, 8.06), (BEIJING, 13.10, 7.06)],

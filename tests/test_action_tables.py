@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnstrategies.brokers.actions import Action, Delisting, actions_by_row, delistings_by_row, reference
+from nnstrategies.actions import Action, actions_by_row, reference
+from nnstrategies.brokers.delistings import Delisting, delistings_by_row
 from nnstrategies.errors import DataError
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import AnyArray
@@ -83,6 +84,7 @@ def test_rows_of_one_ex_date_are_one_action_because_each_speaks_of_the_shares_be
         ({"ratio": 1.2, "bonus": 0.3}, "S00 2020-01-06: bonus: more than ratio - 1"),
         ({"rights": 0.3}, "S00 2020-01-06: rights without a rights_price"),
         ({"ex_date": None, "cash": 0.1}, "S00: ex_date is empty"),
+        ({"ratio": "3:2"}, "hand-made: events actions: ratio: expected numbers"),
     ],
 )
 def test_terms_that_cannot_be_are_refused_by_symbol_and_date(row, message):

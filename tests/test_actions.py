@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnstrategies.brokers.actions import actions_by_row
+from nnstrategies.actions import actions_by_row
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.panel import Panel, Status
 from tests.small_market import make_panel, run_script, sessions

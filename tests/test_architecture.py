@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("nnstrategies", "feeds", "brokers", "configs")
 
-BASE = {"errors", "typing", "calendar", "panel", "scores"}
+BASE = {"errors", "typing", "calendar", "panel", "scores", "event_table", "actions"}
 DATA = BASE | {"features", "holding", "labels", "splits", "samples"}
 # What each part may import of the others; itself is always allowed.
 ALLOWED = {
@@ -21,6 +21,8 @@ ALLOWED = {
     "typing": set(),
     "calendar": BASE,
     "panel": BASE,
+    "event_table": BASE,
+    "actions": BASE,
     "scores": BASE,
     "features": BASE,
     "holding": BASE,

@@ -115,6 +115,19 @@ def test_cash_of_the_close_before_or_more_is_refused(cash: float) -> None:
             load(table, action("A", 2, cash=cash))
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cash": -1.0}, "A 2020-01-08: expected cash, bonus and rights of 0 or more"),
+        ({"ratio": 0.0}, "A 2020-01-08: ratio: expected shares after a share before, above 0"),
+        ({"rights": 0.3}, "A 2020-01-08: rights without a rights_price"),
+    ],
+)
+def test_what_an_account_could_not_book_is_refused_when_it_is_loaded(values: dict[str, float], message: str) -> None:
+    with pytest.raises(DataError, match=f"x: events actions: {message}"):
+        load(prices(A=[10, 10, 5, 5, 5]).assign(adj_factor=1.0), action("A", 2, **values))
+
+
 def test_strict_refuses_a_derived_factor() -> None:
     with pytest.raises(DataError, match="column 'adj_factor' absent: 1"):
         load(prices(A=[10, 10, 5, 5, 5]), action("A", 2, ratio=2.0), strict=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnstrategies.brokers.actions import delistings_by_row
+from nnstrategies.brokers.delistings import delistings_by_row
 from nnstrategies.errors import DataError, MissingTableError
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.china import load_china, member_spans, survivorship

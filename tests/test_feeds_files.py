@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnstrategies.brokers.actions import Action, Delisting, actions_by_row, delistings_by_row
+from nnstrategies.actions import Action, actions_by_row
+from nnstrategies.brokers.delistings import Delisting, delistings_by_row
 from nnstrategies.errors import DataError, MissingTableError
 from nnstrategies.feeds.files import load_files
 from nnstrategies.feeds.table import panel_from_table

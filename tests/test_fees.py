@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnstrategies.brokers.fees import Costs, FlatCosts, MakerTakerCosts, NoCosts, ScheduleCosts, Trade
+from nnstrategies.brokers.terms import usual_costs
 from nnstrategies.errors import ConfigError
 from nnstrategies.market.book import Board, Book, Commission, Fee, OrderSize
-from nnstrategies.market.read import read_book
-from nnstrategies.market_settings import COSTS, SLIPPAGE
+from nnstrategies.market.read import read_book, shipped
+from nnstrategies.market_settings import COSTS, SLIPPAGE, usual_settings
 
 START, CHANGE = dt.date(2010, 1, 4), dt.date(2015, 8, 3)
 BOARD = Board("main", "XSHG", r"\d{6}\.SH", START, 100, 0, Decimal(1))
@@ -357,6 +358,19 @@ def test_every_shipped_book_can_be_charged_from_its_first_day_on(name: str) -> N
             for buy in (True, False):
                 taken = costs.fees(Trade(day, board, buy, 1_000, 1_000_000))
                 assert min(taken.values()) >= 0
+
+
+USUAL = {"cn_a": ScheduleCosts, "us_equity": ScheduleCosts, "frictionless": NoCosts}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_without_a_word_on_costs_the_books_own_are_paid_else_8_bps_and_nothing_in_the_frictionless_market(name) -> None:
+    book = read_book(name)
+    costs = usual_costs(book)
+    assert type(costs) is USUAL.get(name, FlatCosts)
+    assert costs == usual_settings(book).costs(book)  # an account and a config agree
+    if type(costs) is FlatCosts:
+        assert costs == FlatCosts(8.0, money_decimals=book.money_decimals)
 
 
 def test_every_python_block_of_the_page_on_costs_runs_as_shown() -> None:

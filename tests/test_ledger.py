@@ -8,7 +8,9 @@ from fractions import Fraction
 
 import pytest
 
-from nnstrategies.brokers.actions import Action, Delisting, Units, apply_action, apply_delisting, exact, reference
+from nnstrategies.actions import Action, reference
+from nnstrategies.brokers.actions import Units, apply_action, apply_delisting, exact
+from nnstrategies.brokers.delistings import Delisting
 from nnstrategies.brokers.ledger import NO_COLUMN, Ledger, LedgerError
 from nnstrategies.brokers.taxes import half_up, months_later, rate
 from nnstrategies.errors import DataError

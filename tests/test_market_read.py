@@ -91,8 +91,14 @@ def test_entries_are_accepted_exactly_when_they_tile_the_time(rows):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([(0, 9), (15, None)], "here: gap 2020-01-11..2020-01-15"),
-        ([(3, None)], "here: gap 2020-01-01..2020-01-03: the first entry begins 2020-01-04"),
+        (
+            [(0, 9), (15, None)],
+            "gap 2020-01-11..2020-01-15; add the rule of those days, or mend the 'to' of 'hand'",
+        ),
+        (
+            [(3, None)],
+            "gap 2020-01-01..2020-01-03: the first entry begins 2020-01-04; begin it on 2020-01-01",
+        ),
         ([(0, 9), (8, None)], "here: overlap 2020-01-09..2020-01-10: 'hand' and 'hand'"),
         ([(0, None), (5, None)], "here: overlap 2020-01-06..: "),
         ([(0, 9)], "here: gap 2020-01-11..: the last entry ends 2020-01-10; leave 'to' out"),
@@ -158,6 +164,36 @@ def test_a_users_own_file_is_read_by_its_path(tmp_path):
     assert read_events(tmp_path / "my_market.yaml") == ()
 
 
+def test_a_book_without_fees_costs_8_bps_unless_it_is_free_of_charge(tmp_path):
+    without = {key: value for key, value in own().items() if key != "fee"}
+    kinds = [
+        read_book(write(tmp_path, tree)).usual_costs for tree in (own(), without, without | {"free_of_charge": True})
+    ]
+    assert kinds == ["schedule", "flat", "none"]
+    with pytest.raises(ConfigError, match=r"free_of_charge: the book has entries of fee; leave one of the two out"):
+        read_book(write(tmp_path, own() | {"free_of_charge": True}))
+
+
+def test_percentages_may_have_two_decimals_and_stay_exact(tmp_path):
+    tree = own()
+    tree["price_limit"][0] |= {"up_percent": 0.29, "down_percent": 12.5}
+    path = with_events(tmp_path, {**EVENT, "kind": "limit", "value": 2.5}, tree=tree)
+    limit = read_book(path).price_limit("a", NORMAL, day("2020-01-02"))
+    assert (limit.up_percent, limit.down_percent) == (Decimal("0.29"), Decimal("12.5"))
+    assert read_events(path)[0].value == 2.5
+
+
+def test_messages_name_the_files_as_the_user_did(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("books").mkdir()
+    path = with_events(Path("books"), {**EVENT, "dya": 1})
+    with pytest.raises(ConfigError, match=r"^books/days\.yaml: events\[1\]: dya"):
+        read_events("books/my_market.yaml")
+    path.write_text(yaml.safe_dump(own() | {"boardz": []}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^books/my_market\.yaml: boardz"):
+        read_book("books/my_market.yaml")
+
+
 def test_entries_are_for_the_boards_and_standings_they_name(tmp_path):
     tree = own()
     old, new = ({**tree["price_limit"][0]} for _ in range(2))
@@ -197,16 +233,17 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("boards.0.ticks_per_unit", 100, "boards[1]: ticks_per_unit: unknown key"),
         ("boards.1.minimum_notional", 0.001, "boards[2]: minimum_notional: expected an amount with at most 2 decimals"),
         ("price_limit.0.up_percnt", 5, "price_limit[1]: up_percnt: unknown key; did you mean 'up_percent'?"),
-        ("price_limit.0.up_percent", 0, "price_limit[1]: up_percent: expected whole percent from 1 to 100"),
-        ("price_limit.0.up_percent", 101, "expected whole percent from 1 to 100, or null for no limit, got 101"),
-        ("price_limit.0.up_percent", 9.5, "price_limit[1]: up_percent: expected a valid integer; got 9.5"),
+        ("price_limit.0.up_percent", 0, "price_limit[1]: up_percent: expected percent above 0 to 100 with at most two"),
+        ("price_limit.0.up_percent", 101, "two decimals, or null for no limit, got 101"),
+        ("price_limit.0.up_percent", 9.555, "two decimals, or null for no limit, got 9.555"),
+        ("price_limit.0.up_percent", "ten", "price_limit[1]: up_percent: expected a number, got 'ten'"),
         ("price_limit.0.rounding", "up", "rounding: expected 'half_up' or 'inward'; got 'up'"),
         ("price_limit.0.source", ..., "price_limit[1]: source: is needed and missing"),
         ("price_limit.0.source", " ", "price_limit[1]: source: is empty"),
         ("price_limit.0.sure", ..., "price_limit[1]: sure: is needed and missing"),
         ("price_limit.0.sure", "certain", "sure: expected 'official', 'code' or 'general'; got 'certain'"),
         ("price_limit.0.boards", ["c"], "price_limit[1]: boards: 'c' is unknown; known are a, b"),
-        ("price_limit.0.boards", ["a"], "price_limit, b, normal: no entry; the rule must be known from 2015-01-01"),
+        ("price_limit.0.boards", ["a"], "price_limit, b, normal: no entry; add one from 2015-01-01 on"),
         ("price_limit.0.standing", ["norml"], "price_limit[1]: standing: 'norml' is unknown; did you mean 'normal'?"),
         ("price_limit.0.standing", ["st"], "price_limit, a, normal: no entry"),
         ("price_limit.0.from", "2010-01-01", "price_limit[1]: from: expected a valid date; got '2010-01-01'"),
@@ -263,8 +300,8 @@ def test_an_unknown_book_is_refused_with_the_nearest_name(tmp_path):
 # -- events ----------------------------------------------------------------------------------------------------------
 
 
-def with_events(folder: Path, *rows: dict[str, Any]) -> Path:
-    path = write(folder, {**own(), "events": "days.yaml"})
+def with_events(folder: Path, *rows: dict[str, Any], tree: dict[str, Any] | None = None) -> Path:
+    path = write(folder, {**(tree or own()), "events": "days.yaml"})
     (folder / "days.yaml").write_text(yaml.safe_dump({"events": list(rows)}), encoding="utf-8")
     return path
 
@@ -276,15 +313,8 @@ def test_the_events_of_a_users_book_lie_beside_it(tmp_path):
     standing = {**EVENT, "kind": "standing", "value": "st", "until": day("2012-03-31")}
     path = with_events(tmp_path, standing, {**EVENT, "day": day("2012-02-01")}, {**EVENT, "kind": "limit", "value": 5})
     free, limit, special = read_events(path)
-    assert (free.kind, free.value, free.covers(day("2012-02-01")), free.covers(day("2012-02-02"))) == (
-        "no_limit",
-        None,
-        True,
-        False,
-    )
-    assert (limit.value, Standing(int(special.value))) == (5.0, ST)
-    assert special.covers(day("2012-03-31"))
-    assert not special.covers(day("2012-04-01"))
+    assert (free.kind, free.value, free.day, free.until) == ("no_limit", None, day("2012-02-01"), None)
+    assert (limit.value, Standing(int(special.value)), special.until) == (5.0, ST, day("2012-03-31"))
 
 
 @pytest.mark.parametrize(
@@ -293,7 +323,7 @@ def test_the_events_of_a_users_book_lie_beside_it(tmp_path):
         ({"kind": "free"}, "days.yaml: events[1]: kind: expected 'no_limit'"),
         ({"value": 3}, "events[1]: value: expected no value for no_limit, got 3"),
         ({"kind": "limit"}, "events[1]: value: expected a value for limit, got None"),
-        ({"kind": "limit", "value": 2.5}, "events[1]: value: expected whole percent from 1 to 100, got 2.5"),
+        ({"kind": "limit", "value": 2.555}, "events[1]: value: expected percent above 0 to 100 with at most two"),
         ({"kind": "issue_price", "value": 0}, "events[1]: value: expected a price above 0"),
         ({"kind": "standing", "value": "bad"}, "events[1]: value: expected one of normal, st, delisting, got 'bad'"),
         ({"symbol": "Z1"}, "events[1]: symbol 'Z1': no board"),

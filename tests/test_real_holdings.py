@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from nnstrategies.brokers.actions import Units, actions_by_row, apply_action, reference
+from nnstrategies.actions import actions_by_row, reference
+from nnstrategies.brokers.actions import Units, apply_action
 from nnstrategies.brokers.ledger import Ledger
 from nnstrategies.feeds.table import panel_from_table
 from nnstrategies.panel import Panel

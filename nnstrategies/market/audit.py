@@ -12,11 +12,11 @@ from nnstrategies.market.bands import NO_LIMIT_UP, Limits
 from nnstrategies.market.book import Book, MarketEvent
 from nnstrategies.market.listings import FirstSession
 from nnstrategies.market.rules import MarketRules
+from nnstrategies.market.ticks import off_ticks
 from nnstrategies.panel import PRICE_FIELDS, Panel, Status
 from nnstrategies.typing import BoolArray
 
 UNEXPLAINED = "unexplained"
-_ON_TICK = 0.02  # of a tick: what float32 prices are off by, as in the account
 _INFERRED = "standing inferred as ST, ended by this trade"
 _COLUMNS = ("date", "symbol", *PRICE_FIELDS, "base", "limit_down", "limit_up", "cause")
 
@@ -66,8 +66,7 @@ def off_tick(panel: Panel, book: Book) -> tuple[int, str]:
     quoted = panel.trading & ~np.isin(np.array(panel.symbols), list(adjusted))
     count, first = 0, (panel.T, panel.N, "")
     for name in PRICE_FIELDS:
-        ticks = panel[name].astype(np.float64) * unit
-        off = quoted & (np.abs(ticks - np.rint(ticks)) >= _ON_TICK)
+        off = quoted & off_ticks(panel[name], unit)
         if off.any():
             count += int(off.sum())
             t, n = divmod(int(np.argmax(off)), panel.N)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnstrategies.typing import DateArray, IntArray
 
 NO_LIMIT_UP = 2**62  # ticks; above every price, and still a whole number
 STANDINGS = len(Standing)
+_WHOLE = 10_000  # basis points
 
 
 class Limits(NamedTuple):
@@ -23,7 +25,7 @@ class Limits(NamedTuple):
 
 
 class Band(NamedTuple):
-    """Whole numbers that turn a base into a limit: (base * times + add) // 100; times 0 = no limit on that side."""
+    """Whole numbers that turn a base into a limit: (base * times + add) // 10,000; times 0 = no limit on that side."""
 
     up_times: int
     up_add: int
@@ -34,12 +36,22 @@ class Band(NamedTuple):
 NO_BAND = Band(0, 0, 0, 0)
 
 
-def band(up_percent: int | None, down_percent: int | None, rounding: Rounding) -> Band:
+def is_limit(percent: Decimal | float) -> bool:
+    """Whether a percentage can be a limit: above 0 to 100, in whole basis points."""
+    points = Decimal(str(percent)) * 100
+    return points == points.to_integral_value() and 0 < points <= _WHOLE
+
+
+def band(up_percent: Decimal | float | None, down_percent: Decimal | float | None, rounding: Rounding) -> Band:
     """half_up adds half a tick before cutting; inward cuts the upper limit and lifts the lower one."""
-    up_add, down_add = (50, 50) if rounding == "half_up" else (0, 99)
-    up = (0, 0) if up_percent is None else (100 + up_percent, up_add)
-    down = (0, 0) if down_percent is None else (100 - down_percent, down_add)
+    up_add, down_add = (_WHOLE // 2, _WHOLE // 2) if rounding == "half_up" else (0, _WHOLE - 1)
+    up = (0, 0) if up_percent is None else (_WHOLE + _basis_points(up_percent), up_add)
+    down = (0, 0) if down_percent is None else (_WHOLE - _basis_points(down_percent), down_add)
     return Band(*up, *down)
+
+
+def _basis_points(percent: Decimal | float) -> int:
+    return int(Decimal(str(percent)) * 100)  # by its decimal: 0.29 is 29, its binary fraction times 100 is 28.99...
 
 
 def band_of(entry: PriceLimit) -> Band:
@@ -53,8 +65,8 @@ def apply_bands(base: IntArray, bands: IntArray) -> Limits:
     and the exchanges then take one tick.
     """
     known = base > 0
-    up = np.maximum((base * bands[0] + bands[1]) // 100, base + 1)
-    down = np.minimum((base * bands[2] + bands[3]) // 100, base - 1)
+    up = np.maximum((base * bands[0] + bands[1]) // _WHOLE, base + 1)
+    down = np.minimum((base * bands[2] + bands[3]) // _WHOLE, base - 1)
     up = np.where(known & (bands[0] > 0), up, NO_LIMIT_UP)
     down = np.where(known & (bands[2] > 0), np.maximum(down, 1), 0)
     return Limits(up, down)

@@ -1,7 +1,7 @@
 """A market's rule book in memory: boards, and dated entries for each rule. No I/O here; ``read.py`` loads and checks.
 
 Every entry says from when to when it was in force, where it is written, and how sure we are of it. Days are calendar
-days, both ends inclusive. Percentages are distances from the base price in whole percent (44 above, 36 below).
+days, both ends inclusive. Percentages are exact distances from the base price (44 above, 36 below), to two decimals.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class PriceLimit(Dated):
     rounding: "half_up" rounds both limits to the nearest tick; "inward" rounds the upper down and the lower up.
     """
 
-    up_percent: int | None
-    down_percent: int | None
+    up_percent: Decimal | None
+    down_percent: Decimal | None
     rounding: Rounding
 
 
@@ -67,8 +67,8 @@ class NewListing(Dated):
     """Limit of the trading sessions 1..``days`` of a listing, dated by its first day; 0 = nothing special."""
 
     days: int
-    up_percent: int | None
-    down_percent: int | None
+    up_percent: Decimal | None
+    down_percent: Decimal | None
     base: Base
 
 
@@ -153,7 +153,7 @@ class Board:
 class MarketEvent:
     """One stock's own days, ``day``..``until`` (None = that day only), that no rule of the book explains.
 
-    kind and value: "no_limit" none; "issue_price" the base of the day, in currency; "limit" another whole percentage,
+    kind and value: "no_limit" none; "issue_price" the base of the day, in currency; "limit" another percentage,
     both sides; "standing" a ``Standing`` as a number.
     """
 
@@ -165,10 +165,6 @@ class MarketEvent:
     source: str
     sure: Sure
     note: str = ""
-
-    def covers(self, day: dt.date) -> bool:
-        """Whether the event holds on ``day``."""
-        return self.day <= day <= (self.until or self.day)
 
 
 Entry = TypeVar("Entry", bound=Dated)
@@ -182,6 +178,7 @@ class Book:
     money_decimals: digits of the currency's minor unit (2 = cents). calendar: ISO 10383 code, None = always open, or
     the panel's own sessions. orders_expire: an order ends with its session. limits_from: "book" computes price limits
     from these tables; "panel" takes the panel's fields limit_up and limit_down where they exist, else there is none.
+    free_of_charge: a run pays nothing unless it says otherwise.
     Tables: board -> entries in order of time; price_limits board -> standing -> entries; fee_schedules board ->
     component -> entries; dividend_taxes the same for all boards (empty = untaxed).
     """
@@ -194,6 +191,7 @@ class Book:
     orders_expire: bool
     boards: tuple[Board, ...]
     limits_from: Literal["book", "panel"] = "book"
+    free_of_charge: bool = False
     price_limits: Mapping[str, Mapping[Standing, tuple[PriceLimit, ...]]] = field(default_factory=dict)
     new_listings: Mapping[str, tuple[NewListing, ...]] = field(default_factory=dict)
     order_sizes: Mapping[str, tuple[OrderSize, ...]] = field(default_factory=dict)
@@ -201,6 +199,13 @@ class Book:
     fee_schedules: Mapping[str, Mapping[str, tuple[Fee, ...]]] = field(default_factory=dict)
     commissions: Mapping[str, tuple[Commission, ...]] = field(default_factory=dict)
     dividend_taxes: tuple[DividendTax, ...] = ()
+
+    @property
+    def usual_costs(self) -> Literal["schedule", "flat", "none"]:
+        """The kind of costs that a run pays unless it says otherwise: the book's own fees, where it has any."""
+        if any(self.fee_schedules.values()):
+            return "schedule"
+        return "none" if self.free_of_charge else "flat"
 
     def board_of(self, symbol: str) -> Board:
         """The first board whose pattern matches the whole symbol; DataError when none does."""
@@ -257,11 +262,8 @@ class Book:
         raise ConfigError(f"rule book {self.name!r}: {rule}: nothing for board {board!r}; {mend}")
 
     def _in_force(self, rows: tuple[Entry, ...], rule: str, day: dt.date) -> Entry:
-        for entry in reversed(rows):
-            if entry.start <= day:
-                if entry.end is None or day <= entry.end:
-                    return entry
-                break
+        if entry := next((entry for entry in reversed(rows) if entry.covers(day)), None):
+            return entry
         covered = f"the first day covered is {rows[0].start}" if rows and day < rows[0].start else "no entry covers it"
         raise ConfigError(f"rule book {self.name!r}: {rule}: nothing for {day}; {covered}")
 

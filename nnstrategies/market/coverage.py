@@ -22,16 +22,22 @@ def tiled(entries: Iterable[Entry], start: dt.date, where: str) -> tuple[Entry, 
     """
     rows = tuple(sorted(entries, key=lambda entry: entry.start))
     if not rows:
-        raise ConfigError(f"{where}: no entry; the rule must be known from {start} on")
+        raise ConfigError(f"{where}: no entry; add one from {start} on")
     if rows[0].start > start:
-        raise ConfigError(f"{where}: gap {start}..{rows[0].start - ONE_DAY}: the first entry begins {rows[0].start}")
+        raise ConfigError(
+            f"{where}: gap {start}..{rows[0].start - ONE_DAY}: the first entry begins {rows[0].start}; begin it on"
+            f" {start}, or add the rule of those days"
+        )
     for entry, following in pairwise(rows):
         if entry.end is None or entry.end >= following.start:
             raise ConfigError(
                 f"{where}: overlap {following.start}..{_first_end(entry, following)}: {_both(entry, following)}"
             )
         if entry.end + ONE_DAY < following.start:
-            raise ConfigError(f"{where}: gap {entry.end + ONE_DAY}..{following.start - ONE_DAY}")
+            raise ConfigError(
+                f"{where}: gap {entry.end + ONE_DAY}..{following.start - ONE_DAY}; add the rule of those days, or mend"
+                f" the 'to' of {entry.source!r} or the 'from' of {following.source!r}"
+            )
     if rows[-1].end is not None:
         raise ConfigError(
             f"{where}: gap {rows[-1].end + ONE_DAY}..: the last entry ends {rows[-1].end}; "

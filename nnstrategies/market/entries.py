@@ -17,6 +17,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.errors import ConfigError
+from nnstrategies.market.bands import is_limit
 from nnstrategies.market.book import Board, DividendTax, NewListing, OrderSize, TaxBand
 
 T = TypeVar("T")
@@ -148,8 +149,10 @@ def _check_range(value: Any, name: str, where: str) -> None:
         raise ConfigError(f"{where}: expected at least {_AT_LEAST[name]}, got {value}")
     if name in _RATES and not 0 <= value <= 1:
         raise ConfigError(f"{where}: expected a fraction from 0 to 1 (0.001 is 0.1 %), got {value}")
-    if name in _PERCENTS and not 1 <= value <= 100:
-        raise ConfigError(f"{where}: expected whole percent from 1 to 100, or null for no limit, got {value}")
+    if name in _PERCENTS and not is_limit(value):
+        raise ConfigError(
+            f"{where}: expected percent above 0 to 100 with at most two decimals, or null for no limit, got {value}"
+        )
     if name == "par" and value <= 0:
         raise ConfigError(f"{where}: expected more than 0, or null, got {value}")
     if name == "source" and not value.strip():

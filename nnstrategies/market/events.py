@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nnstrategies.errors import DataError
+from nnstrategies.market.bands import is_limit
 from nnstrategies.market.book import EventKind, MarketEvent, Standing
 from nnstrategies.panel import Panel
 
@@ -45,14 +46,14 @@ def _check(event: MarketEvent) -> None:
     fits = {
         "no_limit": value is None,
         "issue_price": value is not None and value > 0,
-        "limit": value is not None and value == int(value) and 1 <= value <= 100,
+        "limit": value is not None and is_limit(value),
         "standing": value is not None and value in set(Standing),
     }
     if not fits[event.kind]:
         expected = {
             "no_limit": "no value",
             "issue_price": "a price above 0",
-            "limit": "a whole percentage from 1 to 100",
+            "limit": "a percentage above 0 to 100 with at most two decimals",
             "standing": f"one of {', '.join(f'{item.value} ({item.name.lower()})' for item in Standing)}",
         }
         raise DataError(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnstrategies.market.book import Board, Book, NewListing
-from nnstrategies.market.reference import to_ticks
+from nnstrategies.market.ticks import to_ticks
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import BoolArray, IntArray
 

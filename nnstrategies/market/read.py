@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from nnstrategies.errors import ConfigError, DataError
+from nnstrategies.market.bands import is_limit
 from nnstrategies.market.book import (
     Board,
     Book,
@@ -45,7 +46,7 @@ _HEAD = {
     "orders_expire": bool,
 }
 _RULES = ("price_limit", "new_listing", "order_size", "settlement", "commission")
-_OPTIONAL = ("limits_from", "events", "fee", "dividend_tax")
+_OPTIONAL = ("limits_from", "free_of_charge", "events", "fee", "dividend_tax")
 _STANDINGS = {standing.name.lower(): standing for standing in Standing}
 
 
@@ -70,16 +71,17 @@ def read_events(source: str | Path) -> tuple[MarketEvent, ...]:
         return ()
     book = _book(tree, where)
     name = typed(tree["events"], str, f"{where}: events")
-    file = Path(source).parent / name if Path(source).is_file() else _folder().joinpath(name)
+    own = Path(source).is_file()
+    file, where = (Path(source).parent / name,) * 2 if own else (_folder().joinpath(name), name)
     if not file.is_file():
-        raise ConfigError(f"{where}: events: no file {name!r} beside the book")
-    settings = section(read_yaml(file, name), name)
-    check_keys(settings, ["events"], name)
+        raise ConfigError(f"{source}: events: no file {name!r} beside the book; put it there, or leave the key out")
+    settings = section(read_yaml(file, str(where)), str(where))
+    check_keys(settings, ["events"], str(where))
     events = [
-        _event(row, book, f"{name}: events[{number}]")
-        for number, row in enumerate(rows(settings.get("events"), f"{name}: events"), 1)
+        _event(row, book, f"{where}: events[{number}]")
+        for number, row in enumerate(rows(settings.get("events"), f"{where}: events"), 1)
     ]
-    return _distinct(events, name)
+    return _distinct(events, str(where))
 
 
 def _folder() -> Traversable:
@@ -87,10 +89,10 @@ def _folder() -> Traversable:
 
 
 def _read(source: str | Path) -> tuple[dict[str, Any], str]:
-    """The file's tree and the name that messages give it."""
+    """The file's tree and the name that messages give it: a user's path as it was given."""
     path = Path(source)
     if path.is_file():
-        return section(read_yaml(path, path.name), path.name), path.name
+        return section(read_yaml(path, str(source)), str(source)), str(source)
     if str(source) in shipped():
         where = f"{source}.yaml"
         return section(read_yaml(_folder().joinpath(where), where), where), where
@@ -104,6 +106,9 @@ def _book(tree: dict[str, Any], where: str) -> Book:
             raise ConfigError(f"{where}: {key}: is needed and missing")
     head = {key: typed(tree[key], hint, f"{where}: {key}") for key, hint in _HEAD.items()}
     limits_from = typed(tree.get("limits_from", "book"), Literal["book", "panel"], f"{where}: limits_from")
+    free = typed(tree.get("free_of_charge", False), bool, f"{where}: free_of_charge")
+    if free and tree.get("fee"):
+        raise ConfigError(f"{where}: free_of_charge: the book has entries of fee; leave one of the two out")
     decimals = head["money_decimals"]
     if not 0 <= decimals <= 12:
         raise ConfigError(f"{where}: money_decimals: expected 0 to 12, got {decimals}")
@@ -112,6 +117,7 @@ def _book(tree: dict[str, Any], where: str) -> Book:
     return Book(
         **head,
         limits_from=limits_from,
+        free_of_charge=free,
         boards=boards,
         price_limits=_price_limits(tree["price_limit"], boards, f"{where}: price_limit"),
         new_listings=_by_board(NewListing, tree, "new_listing", boards, where),
@@ -225,8 +231,8 @@ def _event(row: object, book: Book, where: str) -> MarketEvent:
     if (event.kind == "no_limit") != (event.value is None):
         expected = "no value" if event.kind == "no_limit" else "a value"
         raise ConfigError(f"{where}: value: expected {expected} for {event.kind}, got {value!r}")
-    if event.kind == "limit" and event.value not in range(1, 101):
-        raise ConfigError(f"{where}: value: expected whole percent from 1 to 100, got {value!r}")
+    if event.kind == "limit" and not is_limit(event.value or 0):
+        raise ConfigError(f"{where}: value: expected percent above 0 to 100 with at most two decimals, got {value!r}")
     if event.kind == "issue_price" and not (event.value and event.value > 0):
         raise ConfigError(f"{where}: value: expected a price above 0, got {value!r}")
     try:

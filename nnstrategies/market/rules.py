@@ -14,8 +14,9 @@ from nnstrategies.market.bands import NO_BAND, NO_LIMIT_UP, STANDINGS, Band, Ban
 from nnstrategies.market.book import Book, MarketEvent, NewListing, OrderSize, PriceLimit, Standing
 from nnstrategies.market.events import EventRows
 from nnstrategies.market.listings import FirstSession, Listings
-from nnstrategies.market.reference import BasePrices, to_ticks
+from nnstrategies.market.reference import BasePrices
 from nnstrategies.market.standing import Standings
+from nnstrategies.market.ticks import to_ticks
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import AnyArray, BoolArray, IntArray
 
@@ -31,8 +32,8 @@ _UNTRADABLE = {
 class MarketRules:
     """The rules of a book for the symbols and sessions of a panel.
 
-    Prices are whole ticks, int64 [N]. Everything about session t is known before it opens, except ``untradable``,
-    ``locked_bar`` and ``locked_closes``, which look at the bar. Order of precedence: events, the first sessions of a
+    Prices are whole ticks, int64 [N]. Everything about session t is known before it opens, except ``untradable``
+    and ``locked_closes``, which look at the bar. Order of precedence: events, the first sessions of a
     listing, board and standing. Stocks without a base price have no limit. Symbols in the event table
     ``adjusted_prices`` (symbol, known_at) take the panel's limit_up and limit_down, as does every symbol of a book
     with limits_from "panel"; where those are empty there is no limit.
@@ -150,10 +151,6 @@ class MarketRules:
             return "limit-up" if tick >= limits.up[column] else ""
         return "limit-down" if tick <= limits.down[column] else ""
 
-    def locked_bar(self, t: int, column: int, buy: bool) -> str:
-        """The same where the whole bar lay at the limit: no purchase (or sale) at any price of the day."""
-        return self.locked(t, column, buy, float(self.panel["low" if buy else "high"][t, column]))
-
     def order_size(self, t: int, column: int) -> OrderSize:
         size: OrderSize = self._lookup("order_size", t, column)
         return size
@@ -163,14 +160,14 @@ class MarketRules:
         return int(self._lookup("settlement", t, column).sell_after_days)
 
     def explain(self, t: int, column: int) -> str:
-        """One line: board, standing, limit and base of a symbol on a session, and where the rule is written."""
+        """One line: board, standing, base and limits of a symbol on a session, and where the rule is written."""
         up, down = (int(bound[column]) for bound in self.limits(t))
         unit = int(self.ticks_per_unit[column])
         cause, source = self._cause(t, column)
         lowest, highest = (f"{down / unit:g}" if down else "none"), (f"{up / unit:g}" if up < NO_LIMIT_UP else "none")
         return (
-            f"{self.panel.symbols[column]} {self.day(t)}: {self._board_of[column].name}, {cause}; "
-            f"base {int(self.base(t)[column]) / unit:g}, limits {lowest} to {highest}; {source}"
+            f"{self._board_of[column].name}, {cause}; base {int(self.base(t)[column]) / unit:g}, "
+            f"limits {lowest} to {highest}; {source}"
         )
 
     # -- how limits come about ------------------------------------------------------------------------------------
@@ -203,8 +200,7 @@ class MarketRules:
         found = [(first.column, self._first_band(t, first)) for first in self._first(t)]
         found += [(column, NO_BAND) for column, _ in self._events.of_kind("no_limit", t)]
         for column, event in self._events.of_kind("limit", t):
-            percent = int(event.value or 0)
-            found.append((column, band(percent, percent, self._plain_rule(t, column).rounding)))
+            found.append((column, band(event.value, event.value, self._plain_rule(t, column).rounding)))
         return found
 
     def _first_band(self, t: int, first: FirstSession) -> Band:

@@ -18,7 +18,8 @@ import numpy as np
 from nnstrategies.market.bands import BandTable, apply_bands
 from nnstrategies.market.book import Standing
 from nnstrategies.market.events import EventRows
-from nnstrategies.market.reference import BasePrices, to_ticks
+from nnstrategies.market.reference import BasePrices
+from nnstrategies.market.ticks import to_ticks
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import AnyArray, BoolArray, IntArray
 
