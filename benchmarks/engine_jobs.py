@@ -132,8 +132,8 @@ def arrays_job() -> Job:
             self.month: int | None = None
 
         @property
-        def orders(self) -> list[Any]:
-            return [order for order in self.broker.orders if not order.alive()]
+        def orders(self) -> Any:
+            return self.broker.orders
 
         def next(self) -> None:
             month = self.datetime.date(0).month

@@ -8,18 +8,26 @@ from __future__ import annotations
 from typing import Any
 
 import backtrader as bt
+from backtrader.lineiterator import LineIterator
 from backtrader.order import Order
 from backtrader.trade import Trade
 
+from nnstrategies.engine.batch import Batch
 from nnstrategies.engine.commission import is_plain
+from nnstrategies.engine.eligible import overridden
+from nnstrategies.engine.records import Records
 
 _NEW = object.__new__
+_HEARING = ("notify_order", "notify_trade", "_addnotification", "clear")
 
 
 def deliver(cerebro: Any) -> None:
     """Hand every order that the broker notifies to the strategy that placed it."""
     notified, default = cerebro.broker.notifs, cerebro.runningstrats[0]
     while notified and (order := notified.popleft()) is not None:
+        if type(order) is Batch:
+            _tell(order)
+            continue
         owner = order.owner if order.owner is not None else default
         if type(owner)._addnotification is not bt.Strategy._addnotification:
             owner._addnotification(order, quicknotify=False)
@@ -30,6 +38,47 @@ def deliver(cerebro: Any) -> None:
             book(owner, order)
 
 
+def _tell(batch: Batch) -> None:
+    """What a filled batch leaves with its owner, to whom nobody listens."""
+    owner = batch.owner
+    for feed, done, scheme in zip(batch.feeds, batch.fills, batch.schemes, strict=True):
+        trades = owner._trades[feed][0]
+        trade = trades[-1] if trades else _opened(owner, trades, feed, 0)
+        if done.closed:
+            _traded(trade, scheme, done.closed, done.price, done.closed_fee)
+            if trade.isclosed:
+                owner._tradespending.append(_copied(trade))
+        else:
+            if trade.isclosed:
+                trade = _opened(owner, trades, feed, 0)
+            _traded(trade, scheme, done.opened, done.price, done.opened_fee)
+            if trade.isclosed:
+                owner._tradespending.append(_copied(trade))
+        if trade.justopened:
+            owner._tradespending.append(_copied(trade))
+    for name in ("_orders", "_orderspending"):
+        if type(getattr(owner, name)) is not Records:
+            setattr(owner, name, Records(getattr(owner, name)))
+    owner._orderspending.later(batch.news, batch.news_count)
+    if hear := getattr(owner, "hear_batch", None):
+        hear(batch.feeds, batch.fills, batch.filled_at)
+
+
+def is_heard(strategy: Any) -> bool:
+    """Whether anybody hears of a strategy's orders and trades: the strategy itself, an analyzer, an observer.
+
+    A strategy whose ``_notify`` only follows its fills takes part in batches by ``hears_batches`` = True and
+    ``hear_batch(feeds, fills, moment)``.
+    """
+    kind, own = type(strategy), vars(strategy)
+    if overridden(kind, bt.Strategy, _HEARING) or not own.keys().isdisjoint(_HEARING):
+        return True
+    if kind._notify is not bt.Strategy._notify and not getattr(strategy, "hears_batches", False):
+        return True
+    listeners = strategy.analyzers or strategy._slave_analyzers or strategy._lineiterators[LineIterator.ObsType]
+    return bool(listeners) or strategy._tradehistoryon
+
+
 def inform(strategy: Any) -> None:
     """Tell the strategy and its analyzers what is pending, then cash and value."""
     kind = type(strategy)
@@ -37,7 +86,8 @@ def inform(strategy: Any) -> None:
     if listeners or kind._notify is not bt.Strategy._notify or strategy.cerebro.p.quicknotify:
         strategy._notify()
         return
-    for order in strategy._orderspending:
+    pending = strategy._orderspending
+    for order in pending if type(pending) is not Records else ():  # of a batch: nobody listens
         if order.exectype != Order.Historical or order.histnotify:
             strategy.notify_order(order)
     for trade in strategy._tradespending:
@@ -56,7 +106,7 @@ def book(strategy: Any, order: Any) -> None:
     if data is None:
         data = order.data
     trades = strategy._trades[data][order.tradeid]
-    trade = trades[-1] if trades else _opened(strategy, trades, data, order)
+    trade = trades[-1] if trades else _opened(strategy, trades, data, order.tradeid)
     for bit in executed.iterpending():
         if bit is None:
             break
@@ -66,7 +116,7 @@ def book(strategy: Any, order: Any) -> None:
                 strategy._tradespending.append(_copied(trade))
         if bit.opened:
             if trade.isclosed:
-                trade = _opened(strategy, trades, data, order)
+                trade = _opened(strategy, trades, data, order.tradeid)
             _update(trade, order, bit.opened, bit.price, bit.openedvalue, bit.openedcomm, bit.pnl)
             if trade.isclosed:  # orders of other trade ids had already closed the position
                 strategy._tradespending.append(_copied(trade))
@@ -80,6 +130,10 @@ def _update(trade: Trade, order: Any, size: float, price: float, value: float, c
     if trade.historyon or order.p.simulated or not is_plain(scheme):
         trade.update(order, size, price, value, commission, pnl, comminfo=scheme)
         return
+    _traded(trade, scheme, size, price, commission)
+
+
+def _traded(trade: Trade, scheme: Any, size: float, price: float, commission: float) -> None:
     data, before = trade.data, trade.size
     bars, moment = len(data), data.datetime[0]
     trade.commission += commission
@@ -104,8 +158,8 @@ def _update(trade: Trade, order: Any, size: float, price: float, value: float, c
     trade.value = after * trade.price
 
 
-def _opened(strategy: Any, trades: list[Any], data: Any, order: Any) -> Trade:
-    trade = Trade(data=data, tradeid=order.tradeid, historyon=strategy._tradehistoryon)
+def _opened(strategy: Any, trades: list[Any], data: Any, tradeid: int) -> Trade:
+    trade = Trade(data=data, tradeid=tradeid, historyon=strategy._tradehistoryon)
     trades.append(trade)
     return trade
 
