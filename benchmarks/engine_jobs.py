@@ -172,8 +172,7 @@ def rebalance_job() -> Job:
         cerebro.broker.setcommission(commission=COMMISSION)
         cerebro.addstrategy(RebalanceStrategy, panel=panel, scores=scores, top_n=TOP, cash_buffer=1 - SHARE)
         cerebro.run()
-        done = sum(not order.alive() for order in cerebro.broker.orders)
-        return {"value": cerebro.broker.getvalue(), "orders": done}
+        return {"value": cerebro.broker.getvalue(), "orders": len(cerebro.broker.orders)}
 
     return run
 

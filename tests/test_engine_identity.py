@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import backtrader as bt
 import pytest
+from engine_batches import BATCHES
 from engine_cases import SLIPPAGE, TRADING, WALKS, calls, one
 from engine_extras import add_frame
 from engine_mutants import MUTANTS, Mutant
@@ -23,7 +24,7 @@ from engine_run_cases import FALLBACKS, RUNS
 from engine_sides import ENGINE, MIXED, STOCK
 
 FULL = os.environ.get("NNSTRATEGIES_IDENTITY") == "full"
-CASES = [*TRADING, *(SLIPPAGE if FULL else SLIPPAGE[2::7]), *RUNS, *ODD, *FALLBACKS, CHAINED]
+CASES = [*TRADING, *(SLIPPAGE if FULL else SLIPPAGE[2::7]), *RUNS, *ODD, *BATCHES, *FALLBACKS, CHAINED]
 NUMBER = {case.name: number for number, case in enumerate(CASES)}
 BY_NAME = {case.name: case for case in [*CASES, *SLIPPAGE]}
 QUICK_MIXED = (

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backtrader.order import Order, OrderBase
+from backtrader.order import OrderBase
 
 from nnstrategies.engine.batch import Batch
 from nnstrategies.engine.commission import is_plain
@@ -37,7 +37,7 @@ class BatchingBroker(ValuingBroker):
         sizes: Sequence[float],
         prices: Sequence[float | None] | None = None,
         infos: Sequence[Mapping[str, Any]] | None = None,
-    ) -> Sequence[Any] | None:
+    ) -> list[Any] | None:
         """Submit market orders of ``owner`` for these sizes, negative to sell; None when they must go one by one.
 
         feeds: all different. sizes: none 0. prices: as ``buy`` takes them. infos: further keywords of each order.

@@ -14,6 +14,7 @@ from nnstrategies.engine.batching import BatchingBroker
 from nnstrategies.engine.commission import is_plain
 from nnstrategies.engine.execution import cash_after, fill
 from nnstrategies.engine.feed import PanelFeed
+from nnstrategies.engine.no_value import no_value
 from nnstrategies.engine.orders import STOCK_KINDS, cloned, market_order
 
 _ON_THE_WAY = (Order.Submitted, Order.Accepted)
@@ -47,8 +48,8 @@ class PanelBroker(BatchingBroker):
             self._match()
         self._adjust_cash()
         self._get_value()
-        if self._value != self._value and not self._told:
-            self._tell_nan()
+        if self._value != self._value and not self.p.nan_as_backtrader:
+            raise no_value(self)
 
     def _match(self) -> None:
         pending, quick = self.pending, self._written_out

@@ -117,7 +117,13 @@ def record(order: Any, done: Fill, scheme: Any, moment: float) -> None:
     total.remsize -= done.size
     whole = total.size + done.size
     total.price = (total.size * total.price + done.size * done.price) / whole
-    total.dt, total.size, total.psize, total.pprice, total.margin = moment, whole, bit.psize, bit.pprice, scheme.p.margin
+    total.dt, total.size, total.psize, total.pprice, total.margin = (
+        moment,
+        whole,
+        bit.psize,
+        bit.pprice,
+        scheme.p.margin,
+    )
     total.value += bit.value
     total.comm += bit.comm
     total.pnl += done.profit

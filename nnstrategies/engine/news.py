@@ -83,11 +83,11 @@ def inform(strategy: Any) -> None:
     """Tell the strategy and its analyzers what is pending, then cash and value."""
     kind = type(strategy)
     listeners = strategy.analyzers or strategy._slave_analyzers
-    if listeners or kind._notify is not bt.Strategy._notify or strategy.cerebro.p.quicknotify:
+    batch = type(strategy._orderspending) is Records  # and no other order, and nobody to hear of it
+    if not batch and (listeners or kind._notify is not bt.Strategy._notify or strategy.cerebro.p.quicknotify):
         strategy._notify()
         return
-    pending = strategy._orderspending
-    for order in pending if type(pending) is not Records else ():  # of a batch: nobody listens
+    for order in () if batch else strategy._orderspending:
         if order.exectype != Order.Historical or order.histnotify:
             strategy.notify_order(order)
     for trade in strategy._tradespending:

@@ -73,7 +73,7 @@ def _place_quickly(strategy: Any, feeds: Sequence[Any], weights: Sequence[float]
         positions[feed]  # backtrader asks for it, and from then on counts it in the value
     trades = [trade for trade in trades if trade[1]]
     feeds, sizes, prices = zip(*trades, strict=True) if trades else ((), (), ())
-    placed = broker.place(strategy, feeds, sizes, prices)
+    placed: list[Any] | None = broker.place(strategy, feeds, sizes, prices)
     if placed is not None:
         return placed
     buy, sell = broker.buy, broker.sell

@@ -1,0 +1,26 @@
+"""What the shares that a strategy holds were bought for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnstrategies.panel import Panel
+from nnstrategies.typing import FloatArray
+
+
+class EntryPrices:
+    """Average entry price of each symbol in adjusted terms: ``values`` [N], NaN where nothing is held."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self.values: FloatArray = np.full(panel.N, np.nan)
+
+    def book(self, t: int, column: int, price: float, size: float, held: float) -> None:
+        """A fill at row ``t``, negative when sold, that left ``held`` shares."""
+        if held == 0:
+            self.values[column] = np.nan
+        elif size > 0:
+            scale = float(self._panel.adjusted("open")[t, column]) / float(self._panel["open"][t, column])
+            before = held - size
+            known = self.values[column] * before if before else 0.0
+            self.values[column] = (known + price * scale * size) / held
