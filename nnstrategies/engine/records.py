@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 class _Later(NamedTuple):
     make: Callable[[], list[Any]]
-    count: int
+    length: int
 
 
 class Records(list[Any]):
@@ -20,9 +20,9 @@ class Records(list[Any]):
 
     _late = False
 
-    def later(self, make: Callable[[], list[Any]], count: int) -> None:
-        """Append the ``count`` objects that ``make`` will return."""
-        super().append(_Later(make, count))
+    def later(self, make: Callable[[], list[Any]], length: int) -> None:
+        """Append the ``length`` objects that ``make`` will return."""
+        super().append(_Later(make, length))
         self._late = True
 
     def extend(self, more: Iterable[Any]) -> None:
@@ -42,7 +42,7 @@ class Records(list[Any]):
     def __len__(self) -> int:
         if not self._late:
             return super().__len__()
-        return sum(each.count if type(each) is _Later else 1 for each in list.__iter__(self))
+        return sum(each.length if type(each) is _Later else 1 for each in list.__iter__(self))
 
     def __reduce__(self) -> Any:
         return list, (list(self),)

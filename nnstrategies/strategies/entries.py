@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from nnstrategies.panel import Panel
-from nnstrategies.typing import FloatArray
+from nnstrategies.typing import AnyArray, FloatArray
 
 
 class EntryPrices:
@@ -20,7 +22,13 @@ class EntryPrices:
         if held == 0:
             self.values[column] = np.nan
         elif size > 0:
-            scale = float(self._panel.adjusted("open")[t, column]) / float(self._panel["open"][t, column])
+            opened, adjusted = self._opens
+            scale = float(adjusted[t, column]) / float(opened[t, column])
             before = held - size
             known = self.values[column] * before if before else 0.0
             self.values[column] = (known + price * scale * size) / held
+
+    @cached_property
+    def _opens(self) -> tuple[AnyArray, AnyArray]:
+        """[T, N] raw and adjusted."""
+        return self._panel["open"], self._panel.adjusted("open")
