@@ -10,7 +10,7 @@ from backtrader.order import Order, OrderBase
 from engine_faults import inside, up
 from engine_mutants import Mutant
 
-from nnstrategies.engine import batching, cerebro, cursor, loop, news
+from nnstrategies.engine import batching, cursor, loop, news
 from nnstrategies.engine.batch import Batch
 from nnstrategies.engine.cursor import Cursor, Timeline
 from nnstrategies.engine.lines import _Aligned, _AlignedNarrow, _Linked, _Ragged
@@ -95,13 +95,6 @@ def no_loose(original: Any, share: Any, row: int, moment: float) -> None:
     if row == 30:
         share.loose = []
     original(share, row, moment)
-
-
-def unbound(original: Any, strategy: Any) -> None:
-    """A line of the strategy's own is not quite the indicator that it shows."""
-    original(strategy)
-    shown = strategy.lines.mean.array
-    shown[-5] = up(shown[-5])
 
 
 def stale_status(original: Any, share: Any, row: int, moment: float) -> None:
@@ -210,7 +203,6 @@ LOOP = [
     Mutant("loop: an observer of a feed asleep", PLAIN, inside(Observing, "_sort_in", skipped)),
     Mutant("loop: ticks of another calendar left out", RAGGED, inside(loop, "_fill_tick", skipped)),
     Mutant("loop: an indicator left behind", "indicators", inside(StrategyDays, "run", no_loose)),
-    Mutant("loop: a line that shows an indicator, one ulp", "lines of its own", inside(cerebro, "compute", unbound)),
 ]
 BATCH = [
     quiet("a fill's price, one ulp", batching, "priced", filled(price=up)),

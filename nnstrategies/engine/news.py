@@ -14,7 +14,6 @@ from backtrader.trade import Trade
 
 from nnstrategies.engine.batch import Batch
 from nnstrategies.engine.commission import is_plain
-from nnstrategies.engine.eligible import overridden
 from nnstrategies.engine.records import Records
 
 _NEW = object.__new__
@@ -29,7 +28,7 @@ def deliver(cerebro: Any) -> None:
             _tell(order)
             continue
         owner = order.owner if order.owner is not None else default
-        if type(owner)._addnotification is not bt.Strategy._addnotification:
+        if _has_own(owner, "_addnotification"):
             owner._addnotification(order, quicknotify=False)
             continue
         if not order.p.simulated:
@@ -70,21 +69,24 @@ def is_heard(strategy: Any) -> bool:
     A strategy whose ``_notify`` only follows its fills takes part in batches by ``hears_batches`` = True and
     ``hear_batch(feeds, fills, moment)``.
     """
-    kind, own = type(strategy), vars(strategy)
-    if overridden(kind, bt.Strategy, _HEARING) or not own.keys().isdisjoint(_HEARING):
+    if any(_has_own(strategy, name) for name in _HEARING):
         return True
-    if kind._notify is not bt.Strategy._notify and not getattr(strategy, "hears_batches", False):
+    if _has_own(strategy, "_notify") and not getattr(strategy, "hears_batches", False):
         return True
     listeners = strategy.analyzers or strategy._slave_analyzers or strategy._lineiterators[LineIterator.ObsType]
     return bool(listeners) or strategy._tradehistoryon
 
 
+def _has_own(strategy: Any, name: str) -> bool:
+    """Whether a strategy's class, or the strategy itself, has replaced this method of bt.Strategy."""
+    return getattr(type(strategy), name) is not getattr(bt.Strategy, name) or name in strategy.__dict__
+
+
 def inform(strategy: Any) -> None:
     """Tell the strategy and its analyzers what is pending, then cash and value."""
-    kind = type(strategy)
     listeners = strategy.analyzers or strategy._slave_analyzers
     batch = type(strategy._orderspending) is Records  # and no other order, and nobody to hear of it
-    if not batch and (listeners or kind._notify is not bt.Strategy._notify or strategy.cerebro.p.quicknotify):
+    if not batch and (listeners or _has_own(strategy, "_notify") or strategy.cerebro.p.quicknotify):
         strategy._notify()
         return
     for order in () if batch else strategy._orderspending:
