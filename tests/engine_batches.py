@@ -164,6 +164,13 @@ def run_cases() -> list[Case]:
         quiet("twice", runs=2),
         quiet("placed on the last bar", {"every": 60}),
         quiet("one feed", panel=walks(1, 40, 5)),
+        quiet("optimisation", optimise={"every": [2, 5]}, cerebro={"maxcpus": 1, "optreturn": False, **QUIET}),
+        quiet(
+            "optimisation in two processes",
+            optimise={"every": [2, 5]},
+            cerebro={"maxcpus": 2, **QUIET},
+            listen=LEVELS[:1],
+        ),
         Case("quiet batch, two strategies", PANEL, twice, cerebro=QUIET, listen=LEVELS),
     ]
 
