@@ -104,6 +104,11 @@ def after_all(strategy: Any) -> None:
         strategy.buy(data=strategy.datas[3], size=1, oco=old)
 
 
+def kept_history(strategy: Any) -> None:
+    """The history of trades is kept for some days; those opened then keep theirs."""
+    strategy.set_tradehistory(len(strategy) % 9 < 4)
+
+
 BEHIND = [on_their_way, queues, cancelled, more_orders, again, fewer_shares, deposit, dearer, slipping]
 
 
@@ -113,7 +118,10 @@ def quiet(name: str, settings: dict[str, Any] | None = None, **more: Any) -> Cas
 
 
 def look_cases() -> list[Case]:
-    daily = [quiet(f"looked at daily: {look.__name__}", {"look": look}) for look in (statuses, queues, after_all)]
+    daily = [
+        quiet(f"looked at daily: {look.__name__}", {"look": look})
+        for look in (statuses, queues, after_all, kept_history)
+    ]
     return daily + [quiet(f"with {look.__name__} behind it", {"behind": look}) for look in BEHIND]
 
 

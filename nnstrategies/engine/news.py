@@ -40,19 +40,14 @@ def deliver(cerebro: Any) -> None:
 def _tell(batch: Batch) -> None:
     """What a filled batch leaves with its owner, to whom nobody listens."""
     owner = batch.owner
-    for feed, done, scheme in zip(batch.feeds, batch.fills, batch.schemes, strict=True):
+    for place, (feed, done) in enumerate(zip(batch.feeds, batch.fills, strict=True)):
         trades = owner._trades[feed][0]
         trade = trades[-1] if trades else _opened(owner, trades, feed, 0)
-        if done.closed:
-            _traded(trade, scheme, done.closed, done.price, done.closed_fee)
-            if trade.isclosed:
-                owner._tradespending.append(_copied(trade))
-        else:
-            if trade.isclosed:
-                trade = _opened(owner, trades, feed, 0)
-            _traded(trade, scheme, done.opened, done.price, done.opened_fee)
-            if trade.isclosed:
-                owner._tradespending.append(_copied(trade))
+        if done.opened and trade.isclosed:
+            trade = _opened(owner, trades, feed, 0)
+        _step(trade, batch, place)
+        if trade.isclosed:
+            owner._tradespending.append(_copied(trade))
         if trade.justopened:
             owner._tradespending.append(_copied(trade))
     for name in ("_orders", "_orderspending"):
@@ -61,6 +56,17 @@ def _tell(batch: Batch) -> None:
     owner._orderspending.later(batch.news, batch.news_count)
     if hear := getattr(owner, "hear_batch", None):
         hear(batch.feeds, batch.fills, batch.filled_at)
+
+
+def _step(trade: Trade, batch: Batch, place: int) -> None:
+    """Bring a trade up to date with one fill of a batch."""
+    done, scheme = batch.fills[place], batch.schemes[place]
+    size, fee = (done.closed, done.closed_fee) if done.closed else (done.opened, done.opened_fee)
+    if trade.historyon:  # kept for trades that were opened before the strategy turned it off
+        worth = done.closed_worth if done.closed else done.opened_worth
+        trade.update(batch.orders()[place], size, done.price, worth, fee, done.profit, comminfo=scheme)
+    else:
+        _traded(trade, scheme, size, done.price, fee)
 
 
 def is_heard(strategy: Any) -> bool:
