@@ -72,7 +72,7 @@ def _step(trade: Trade, batch: Batch, place: int) -> None:
 def is_heard(strategy: Any) -> bool:
     """Whether anybody hears of a strategy's orders and trades: the strategy itself, an analyzer, an observer.
 
-    A strategy whose ``_notify`` only follows its fills takes part in batches by ``hears_batches`` = True and
+    A strategy whose ``_notify`` only follows its orders takes part in batches by ``hears_batches`` = True and
     ``hear_batch(feeds, fills, moment)``.
     """
     if any(_has_own(strategy, name) for name in _HEARING):
@@ -91,11 +91,13 @@ def _has_own(strategy: Any, name: str) -> bool:
 def inform(strategy: Any) -> None:
     """Tell the strategy and its analyzers what is pending, then cash and value."""
     listeners = strategy.analyzers or strategy._slave_analyzers
-    batch = type(strategy._orderspending) is Records  # and no other order, and nobody to hear of it
-    if not batch and (listeners or _has_own(strategy, "_notify") or strategy.cerebro.p.quicknotify):
+    pending = strategy._orderspending
+    batch = type(pending) is Records  # and no other order, and nobody to hear of it
+    follows = _has_own(strategy, "_notify") and (pending or not getattr(strategy, "hears_batches", False))
+    if not batch and (listeners or follows or strategy.cerebro.p.quicknotify):
         strategy._notify()
         return
-    for order in () if batch else strategy._orderspending:
+    for order in () if batch else pending:
         if order.exectype != Order.Historical or order.histnotify:
             strategy.notify_order(order)
     for trade in strategy._tradespending:

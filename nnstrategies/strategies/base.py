@@ -282,12 +282,14 @@ class RebalanceStrategy(bt.Strategy):
         if not order.alive():
             self._repairs.note(column, order.info, order.issell())
         for part in order.executed.iterpending():
-            self._entries.book(self._rows[int(part.dt)], column, part.price, part.size, part.psize)
+            terms = np.array([[part.price], [part.size], [part.psize]], dtype=np.float64)
+            self._entries.book(self._rows[int(part.dt)], [column], *terms)
 
     def hear_batch(self, feeds: Sequence[Any], fills: Sequence[Any], moment: float) -> None:
         """What ``_notify`` is to orders one by one: the fills of a batch, all complete."""
-        for feed, done in zip(feeds, fills, strict=True):
-            self._entries.book(self._rows[int(moment)], self._columns[feed], done.price, done.size, done.held)
+        columns = [self._columns[feed] for feed in feeds]
+        terms = np.array([(done.price, done.size, done.held) for done in fills], dtype=np.float64).T
+        self._entries.book(self._rows[int(moment)], columns, *terms)
 
 
 def _due(panel: Panel, period: str) -> BoolArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -17,16 +18,16 @@ class EntryPrices:
         self._panel = panel
         self.values: FloatArray = np.full(panel.N, np.nan)
 
-    def book(self, t: int, column: int, price: float, size: float, held: float) -> None:
-        """A fill at row ``t``, negative when sold, that left ``held`` shares."""
-        if held == 0:
-            self.values[column] = np.nan
-        elif size > 0:
-            opened, adjusted = self._opens
-            scale = float(adjusted[t, column]) / float(opened[t, column])
-            before = held - size
-            known = self.values[column] * before if before else 0.0
-            self.values[column] = (known + price * scale * size) / held
+    def book(self, t: int, columns: Sequence[int], prices: FloatArray, sizes: FloatArray, held: FloatArray) -> None:
+        """Fills of different symbols at row ``t``, [K] each: sizes are negative when sold, ``held`` is what is left."""
+        opens, adjusted = self._opens
+        entry = self.values[columns]
+        scale = adjusted[t, columns].astype(np.float64) / opens[t, columns].astype(np.float64)
+        before = held - sizes
+        with np.errstate(divide="ignore", invalid="ignore"):
+            known = np.where(before != 0, entry * before, 0.0)
+            bought = (known + prices * scale * sizes) / held
+        self.values[columns] = np.where(held == 0, np.nan, np.where(sizes > 0, bought, entry))
 
     @cached_property
     def _opens(self) -> tuple[AnyArray, AnyArray]:
