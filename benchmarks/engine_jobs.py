@@ -132,8 +132,8 @@ def arrays_job() -> Job:
             self.month: int | None = None
 
         @property
-        def orders(self) -> list[Any]:
-            return [order for order in self.broker.orders if not order.alive()]
+        def orders(self) -> Any:
+            return self.broker.orders
 
         def next(self) -> None:
             month = self.datetime.date(0).month
@@ -172,8 +172,7 @@ def rebalance_job() -> Job:
         cerebro.broker.setcommission(commission=COMMISSION)
         cerebro.addstrategy(RebalanceStrategy, panel=panel, scores=scores, top_n=TOP, cash_buffer=1 - SHARE)
         cerebro.run()
-        done = sum(not order.alive() for order in cerebro.broker.orders)
-        return {"value": cerebro.broker.getvalue(), "orders": done}
+        return {"value": cerebro.broker.getvalue(), "orders": len(cerebro.broker.orders)}
 
     return run
 

@@ -187,7 +187,7 @@ class Panel:
         fixed by the symbol's own past and a constant factor cancels.
         """
         if field not in self._cache:
-            raw = self[field].T.astype(np.float64)  # [N, T]
+            raw = self[field].T.astype(np.float64, copy=False)  # [N, T]
             if "adj_factor" in self._fields and field in (*_SCALED_UP, "volume"):
                 factor = self._relative_factor()
                 raw = raw / factor if field == "volume" else raw * factor

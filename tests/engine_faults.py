@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import backtrader as bt
 import numpy as np
@@ -94,6 +95,34 @@ def strategy(name: str, body: Callable[..., Any]) -> Callable[[Side], Side]:
             add = cerebro.addstrategy
             cerebro.addstrategy = lambda kind, **more: add(_hooked(kind, name, body), **more)
             return cerebro
+
+        return replace(side, cerebro=make)
+
+    return plant
+
+
+def inside(owner: Any, name: str, body: Callable[..., Any]) -> Callable[[Side], Side]:
+    """Replace a function, method or property of the engine by ``body(original, ...)`` while it runs."""
+    original = vars(owner)[name]
+    getter = original.fget if isinstance(original, property) else getattr(owner, name)
+    if isinstance(original, classmethod):
+        fault: Any = lambda *args: body(getter, *args)  # noqa: E731
+    elif isinstance(original, property):
+        fault = property(lambda self: body(getter, self))
+    else:
+        fault = lambda *args, **more: body(getter, *args, **more)  # noqa: E731
+
+    def plant(side: Side) -> Side:
+        def make(**params: Any) -> Any:
+            made = side.cerebro(**params)
+            run = made.run
+
+            def faulty(**more: Any) -> Any:
+                with mock.patch.object(owner, name, fault):
+                    return run(**more)
+
+            made.run = faulty
+            return made
 
         return replace(side, cerebro=make)
 

@@ -18,11 +18,12 @@ from engine_recorder import Side
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault and the name of the case that shows it."""
+    """A fault, the name of the case that shows it, and who listens to that."""
 
     name: str
     case: str
     plant: Callable[[Side], Side]
+    listen: str = "everything"
 
     def __str__(self) -> str:
         return self.name

@@ -179,6 +179,10 @@ class Batched(bt.Strategy):
             self.place()
 
     def place(self) -> None:
+        self.placed += [order.ref for order in self.order_now()]
+
+    def order_now(self) -> Any:
+        """Place the orders of this bar and return them."""
         close = [data.close[0] for data in self.datas] if self.cross is None else self.cross.close.tolist()
         score = [data.score[0] for data in self.datas] if self.cross is None else self.cross["score"].tolist()
         held = [
@@ -192,8 +196,7 @@ class Batched(bt.Strategy):
             np.nan if each > 2 or price != price else weight
             for each, price, weight in zip(score, close, weights, strict=True)
         ]
-        orders = self.one_by_one(targets) if self.cross is None else self.cross.rebalance(np.array(targets))
-        self.placed += [order.ref for order in orders]
+        return self.one_by_one(targets) if self.cross is None else self.cross.rebalance(np.array(targets))
 
     def one_by_one(self, targets: list[float]) -> list[Any]:
         """Holdings that shrink first, then the rest, in the order of the feeds."""

@@ -56,12 +56,17 @@ def add_feeds(cerebro: bt.Cerebro, panel: Panel, fields: tuple[str, ...]) -> Non
     add_panel(cerebro, panel, fields=fields)
 
 
+def panel_broker(**terms: Any) -> PanelBroker:
+    """The engine's broker, told to keep the NaN that backtrader keeps."""
+    return PanelBroker(nan_as_backtrader=True, **terms)
+
+
 STOCK = Side("stock", bt.Cerebro, bt.brokers.BackBroker, add_columns)
-ENGINE = Side("engine", Cerebro, PanelBroker, add_feeds)
+ENGINE = Side("engine", Cerebro, panel_broker, add_feeds)
 # What users may combine: each piece of the engine must be exact without the others.
 MIXED = (
     Side("engine with backtrader's broker", Cerebro, bt.brokers.BackBroker, add_feeds),
-    Side("engine with backtrader's feeds", Cerebro, PanelBroker, add_columns),
-    Side("backtrader with the engine's broker", bt.Cerebro, PanelBroker, add_columns),
+    Side("engine with backtrader's feeds", Cerebro, panel_broker, add_columns),
+    Side("backtrader with the engine's broker", bt.Cerebro, panel_broker, add_columns),
     Side("backtrader with the engine's feeds", bt.Cerebro, bt.brokers.BackBroker, add_feeds),
 )

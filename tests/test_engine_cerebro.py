@@ -14,8 +14,8 @@ from engine_extras import add_frame
 from engine_panels import frame, walks, with_holes
 
 from nnstrategies.engine import Cerebro, PanelBroker, add_panel
+from nnstrategies.errors import DataError
 from nnstrategies.panel import Panel, Status
-from tests.small_market import make_panel
 
 PANEL = walks(3, 40)
 
@@ -174,23 +174,68 @@ def test_a_subclass_of_the_fast_broker_is_asked_for_everything_it_overrides() ->
     assert values[0] == values[1] != made().run()[0].broker.getvalue()
 
 
-def test_a_nan_close_of_a_share_that_is_held_makes_the_value_nan_that_day_only_as_in_backtrader() -> None:
-    class Watching(Trading):
-        def __init__(self) -> None:
-            self.values: list[float] = []
+class Watching(Trading):
+    def __init__(self) -> None:
+        self.values: list[float] = []
 
-        def notify_cashvalue(self, cash: float, value: float) -> None:
-            self.values.append(value)
+    def notify_cashvalue(self, cash: float, value: float) -> None:
+        self.values.append(value)
 
+
+def values(panel: Panel, kind: Any, broker: Any) -> list[float]:
+    cerebro = kind()
+    cerebro.setbroker(broker)
+    add_panel(cerebro, panel)
+    cerebro.addstrategy(Watching)
+    return cerebro.run()[0].values  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", [Cerebro, bt.Cerebro])
+def test_a_nan_close_of_a_share_that_is_held_is_an_error_with_symbol_date_and_mend(kind: Any) -> None:
     panel = with_holes(PANEL, {"close": [(20, 1)]})
-    values = []
-    for kind in (Cerebro, bt.Cerebro):
+    with pytest.raises(
+        DataError, match=r"NaN on 2020-02-03: S1 has no close and \d+ shares are held; leave symbols out"
+    ):
+        values(panel, kind, PanelBroker())
+
+
+def test_a_nan_open_at_which_an_order_is_filled_is_an_error_with_the_symbol() -> None:
+    panel = with_holes(PANEL, {"open": [(21, 0)]})  # the order of row 20
+    with pytest.raises(DataError, match="NaN on 2020-02-04: an order of S0 was filled where it has no open"):
+        values(panel, Cerebro, PanelBroker())
+
+
+@pytest.mark.parametrize("kind", [Cerebro, bt.Cerebro])
+def test_who_asks_for_backtraders_nan_gets_it_that_day_only(kind: Any) -> None:
+    panel = with_holes(PANEL, {"close": [(20, 1)]})
+    stock = values(panel, bt.Cerebro, bt.brokers.BackBroker())
+    for found in (
+        values(panel, kind, PanelBroker(nan_as_backtrader=True)),
+        values(panel, Cerebro, bt.brokers.BackBroker()),
+    ):
+        np.testing.assert_array_equal(found, stock)
+    assert np.flatnonzero(np.isnan(stock)).tolist() == [20]
+
+
+@pytest.mark.parametrize("kind", [Cerebro, bt.Cerebro])
+def test_what_is_not_held_is_worth_nothing_with_a_close_or_without(kind: Any) -> None:
+    class Asking(Watching):
+        def next(self) -> None:
+            for data in self.datas:
+                self.getposition(data)
+            super().next()
+
+    def run(panel: Panel) -> list[float]:
         cerebro = kind()
+        cerebro.setbroker(PanelBroker())
         add_panel(cerebro, panel)
-        cerebro.addstrategy(Watching)
-        values.append(cerebro.run()[0].values)
-    np.testing.assert_array_equal(values[0], values[1])
-    assert np.flatnonzero(np.isnan(values[0])).tolist() == [20]
+        cerebro.addstrategy(Asking)
+        return cerebro.run()[0].values  # type: ignore[no-any-return]
+
+    late = with_holes(PANEL, {name: [(t, 2) for t in range(7)] for name in ("open", "high", "low", "close")})
+    found = run(late)
+    assert found == run(PANEL)
+    assert not np.isnan(found).any()
 
 
 def test_the_collector_is_left_as_it_was() -> None:
@@ -215,21 +260,3 @@ def test_a_run_takes_a_small_part_of_the_panels_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.25 * 5 * N * T * 8  # of the five columns a feed shows
-
-
-def test_a_value_of_nan_is_explained_once_with_symbol_and_date(caplog):
-    class Holder(bt.Strategy):
-        def next(self):
-            if len(self) == 1:
-                self.buy(size=1)
-
-    close = np.full((6, 1), 10.0)
-    close[3:] = np.nan
-    cerebro = Cerebro(stdstats=False)
-    add_panel(cerebro, make_panel(close, np.full((6, 1), 10.0)))
-    cerebro.addstrategy(Holder)
-    with caplog.at_level("WARNING", logger="nnstrategies.engine"):
-        cerebro.run()
-    (said,) = caplog.messages
-    assert "NaN on 2020-01-07" in said
-    assert "S00 has no close and 1 shares are held" in said

@@ -8,10 +8,11 @@ import backtrader as bt
 import numpy as np
 import pytest
 from engine_panels import as_dtype, ragged, walks
+from engine_sides import panel_broker
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnstrategies.engine import Cerebro, Cross, PanelBroker, add_panel
+from nnstrategies.engine import Cerebro, Cross, add_panel
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.backtrader import PanelData
 from nnstrategies.panel import Panel
@@ -96,7 +97,7 @@ class Targeting(bt.Strategy):
         self.told.append((repr(cash), repr(value)))
 
 
-def told(panel: Panel, targets: Any, batch: bool, kind: Any = Cerebro, broker: Any = PanelBroker, **terms: Any) -> Any:
+def told(panel: Panel, targets: Any, batch: bool, kind: Any = Cerebro, broker: Any = panel_broker, **terms: Any) -> Any:
     cerebro = kind(stdstats=False)
     add_panel(cerebro, panel)
     cerebro.setbroker(broker(cash=20_000.0, **terms))

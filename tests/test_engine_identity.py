@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 import backtrader as bt
 import pytest
+from engine_batches import BATCHES
 from engine_cases import SLIPPAGE, TRADING, WALKS, calls, one
 from engine_extras import add_frame
+from engine_inner_mutants import INNER
 from engine_mutants import MUTANTS, Mutant
 from engine_odd_cases import CHAINED, ODD
 from engine_panels import frame
@@ -23,7 +25,7 @@ from engine_run_cases import FALLBACKS, RUNS
 from engine_sides import ENGINE, MIXED, STOCK
 
 FULL = os.environ.get("NNSTRATEGIES_IDENTITY") == "full"
-CASES = [*TRADING, *(SLIPPAGE if FULL else SLIPPAGE[2::7]), *RUNS, *ODD, *FALLBACKS, CHAINED]
+CASES = [*TRADING, *(SLIPPAGE if FULL else SLIPPAGE[2::7]), *RUNS, *ODD, *BATCHES, *FALLBACKS, CHAINED]
 NUMBER = {case.name: number for number, case in enumerate(CASES)}
 BY_NAME = {case.name: case for case in [*CASES, *SLIPPAGE]}
 QUICK_MIXED = (
@@ -109,12 +111,12 @@ def test_a_run_on_backtraders_path_says_so_once(case: Case, caplog: pytest.LogCa
     assert [line.getMessage() for line in caplog.records] == [f"backtrader's own loop runs: {reason}"]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+@pytest.mark.parametrize("mutant", [*MUTANTS, *INNER], ids=str)
 def test_a_planted_fault_is_noticed(mutant: Mutant) -> None:
     case = BY_NAME[mutant.case]
-    found = record(case, mutant.plant(ENGINE))
-    assert not found.facts["error"]
-    assert differences(record(case, STOCK).facts, found.facts)
+    found = record(case, mutant.plant(ENGINE), mutant.listen)
+    assert not found.facts["error"], found.text
+    assert differences(record(case, STOCK, mutant.listen).facts, found.facts)
 
 
 def test_a_run_repeated_gives_the_same_recording() -> None:

@@ -6,21 +6,21 @@ bit. What is written out here steps aside where a commission scheme, a filler or
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
-from backtrader.order import BuyOrder, Order, SellOrder
+from backtrader.order import BuyOrder, Order, OrderBase, SellOrder
 
+from nnstrategies.engine.batching import BatchingBroker
 from nnstrategies.engine.commission import is_plain
 from nnstrategies.engine.execution import cash_after, fill
 from nnstrategies.engine.feed import PanelFeed
+from nnstrategies.engine.no_value import no_value
 from nnstrategies.engine.orders import STOCK_KINDS, cloned, market_order
-from nnstrategies.engine.valuing import ValuingBroker
 
 _ON_THE_WAY = (Order.Submitted, Order.Accepted)
 
 
-class PanelBroker(ValuingBroker):
+class PanelBroker(BatchingBroker):
     """BackBroker with identical results; a subclass may override whatever BackBroker lets it override."""
 
     def init(self) -> None:
@@ -33,6 +33,8 @@ class PanelBroker(ValuingBroker):
         """The session's fills and marks, as BackBroker.next does them (bbroker.py 1176-1233)."""
         while self._toactivate:
             self._toactivate.popleft().activate()
+        if self._waiting is not None:
+            self._accept_batch(self._waiting)
         if self.p.checksubmit:
             self.check_submitted()
         if self._ahead and not self._ahead.holds:
@@ -40,12 +42,14 @@ class PanelBroker(ValuingBroker):
         self._charge_interest()
         if self._userhist:
             self._process_order_history()
+        if self._accepted is not None:
+            self._fill_batch(self._accepted)
         if self.pending:
             self._match()
         self._adjust_cash()
         self._get_value()
-        if self._value != self._value and not self._told:
-            self._tell_nan()
+        if self._value != self._value and not self.p.nan_as_backtrader:
+            raise no_value(self)
 
     def _match(self) -> None:
         pending, quick = self.pending, self._written_out
@@ -102,8 +106,9 @@ class PanelBroker(ValuingBroker):
     ) -> Any:
         """Submit a market order of ``kind`` without an expiry; the arguments are those of ``buy`` and ``sell``."""
         trail = (trailamount, trailpercent)
+        now = (next(OrderBase.refbasis), data.close[0], data.datetime[0])
         order = market_order(
-            kind, owner, data, size, price, plimit, exectype, tradeid, *trail, parent, transmit, histnotify
+            kind, owner, data, size, price, plimit, exectype, tradeid, *trail, parent, transmit, histnotify, *now
         )
         for name, value in info.items():
             order.info[name] = value
@@ -114,8 +119,7 @@ class PanelBroker(ValuingBroker):
 
     def admit(self, order: Any) -> Any:
         """Take an order without relatives: there is nothing to ask for or to wait for."""
-        ref = order.ref
-        self._ocos[ref], self._ocol[ref], self._pchildren[ref] = ref, [ref], deque((order,))
+        self.register(order)
         return self.transmit(order)
 
     def transmit(self, order: Any, check: bool = True) -> Any:
@@ -154,11 +158,6 @@ class PanelBroker(ValuingBroker):
         self.notifs.append(cloned(order))
 
     # -- execution ----------------------------------------------------------------------------------------------------
-
-    @property
-    def _written_out(self) -> bool:
-        """Whether nothing asks for more than whole fills under BackBroker's own methods."""
-        return self.exact and self.drives and self.p.shortcash and self.p.filler is None
 
     def check_submitted(self) -> None:
         """Accept what the cash allows, as bbroker.py 558-583."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from backtrader import date2num
-from backtrader.order import BuyOrder, Order, OrderBase, OrderData, SellOrder
+from backtrader.order import BuyOrder, Order, OrderData, SellOrder
 from backtrader.utils import AutoOrderedDict
 
 from nnstrategies.engine.lines import moment_of
@@ -34,8 +34,14 @@ def market_order(
     parent: Any,
     transmit: bool,
     histnotify: bool,
+    ref: int,
+    close: float,
+    moment: float,
 ) -> Any:
-    """A market order of ``kind`` without an expiry, as ``kind(owner=owner, ...)`` makes it."""
+    """A market order of ``kind`` without an expiry, as ``kind(owner=owner, ...)`` makes it.
+
+    ref: from OrderBase.refbasis. close, moment: of the feed's session at which it is placed.
+    """
     p = _NEW(kind.params)
     p.owner, p.data, p.size, p.price, p.pricelimit = owner, data, size, price, pricelimit
     p.exectype, p.valid, p.tradeid, p.oco = exectype, None, tradeid, None
@@ -45,18 +51,22 @@ def market_order(
     order.params = order.p = p
     # Found in the order itself, these need no detour through OrderBase.__getattr__ to its parameters.
     order.owner, order.data, order.parent, order.transmit, order.tradeid = owner, data, parent, transmit, tradeid
-    order.ref, order.broker, order.info, order.comminfo = next(OrderBase.refbasis), None, AutoOrderedDict(), None
+    order.ref, order.broker, order.info, order.comminfo = ref, None, AutoOrderedDict(), None
     order.triggered, order._active, order.status, order._plimit = False, parent is None, Order.Created, pricelimit
     order.exectype, order.position, order._limitoffset = Order.Market, 0, 0.0
     order.size = signed = size if kind.ordtype == Order.Buy else -size
-    close, moment = data.close[0], data.datetime[0]
     asked = price if price or pricelimit else close
     order.created = made = _order_data(moment, signed, 0, pricelimit if pricelimit and not asked else asked)
     made.pclose, made.pricelimit, made._plimit = close, pricelimit or asked, pricelimit
     made.trailamount, made.trailpercent = trailamount, trailpercent
-    order.executed = _order_data(None, 0, signed, 0.0)
+    order.executed = unfilled(signed)
     order.dteos = _session_end(data, moment)
     return order
+
+
+def unfilled(size: float) -> Any:
+    """What has been executed of an order that waits: nothing."""
+    return _order_data(None, 0, size, 0.0)
 
 
 def _order_data(moment: float | None, size: float, remsize: float, price: float | None) -> Any:
@@ -92,8 +102,13 @@ def cloned(order: Any) -> Any:
     if type(order) not in STOCK_KINDS or type(executed) is not OrderData:
         return order.clone()
     executed.p1, executed.p2 = executed.p2, len(executed.exbits)
+    return copied(order)
+
+
+def copied(order: Any) -> Any:
+    """A copy of an order as it stands, with its own account of what was executed."""
     filled, made = _NEW(OrderData), _NEW(type(order))
-    filled.__dict__ = executed.__dict__.copy()
+    filled.__dict__ = order.executed.__dict__.copy()
     made.__dict__ = order.__dict__.copy()
     made.executed = filled
     return made

@@ -11,12 +11,10 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 from backtrader.comminfo import CommInfoBase
-from backtrader.order import BuyOrder, SellOrder
 
 from nnstrategies.engine.broker import PanelBroker
 from nnstrategies.engine.commission import is_plain
 from nnstrategies.engine.eligible import overridden
-from nnstrategies.engine.orders import market_order
 from nnstrategies.typing import FloatArray
 
 _ASKED = ("order_target_percent", "order_target_value", "buy", "sell", "close", "getposition")
@@ -70,11 +68,13 @@ def _place_quickly(strategy: Any, feeds: Sequence[Any], weights: Sequence[float]
         else:
             trade = (feed, 0, None)
         (shrinking if wanted < (worth if held else 0.0) else growing).append(trade)
-    orders = []
-    for feed, size, price in (*shrinking, *growing):
+    trades = [*shrinking, *growing]
+    for feed, _, _ in trades:
         positions[feed]  # backtrader asks for it, and from then on counts it in the value
-        if size:
-            kind = BuyOrder if size > 0 else SellOrder
-            terms = (None, None, 0, None, None, None, True, False)
-            orders.append(broker.admit(market_order(kind, strategy, feed, abs(size), price, *terms)))
-    return orders
+    trades = [trade for trade in trades if trade[1]]
+    feeds, sizes, prices = zip(*trades, strict=True) if trades else ((), (), ())
+    placed: list[Any] | None = broker.place(strategy, feeds, sizes, prices)
+    if placed is not None:
+        return placed
+    buy, sell = broker.buy, broker.sell
+    return [(buy if size > 0 else sell)(strategy, feed, abs(size), price=price) for feed, size, price in trades]

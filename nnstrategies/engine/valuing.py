@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from itertools import islice
 from typing import Any
 
@@ -15,12 +13,15 @@ from nnstrategies.engine.lines import stored
 from nnstrategies.engine.marking import Ahead, Held, marked
 from nnstrategies.engine.positions import Changes, Positions
 
-_LOG = logging.getLogger("nnstrategies.engine")
-
 
 class ValuingBroker(bt.brokers.BackBroker):
-    """BackBroker's interest, cash adjustment and value (bbroker.py 405-487, 1182-1195, 1222-1233)."""
+    """BackBroker's interest, cash adjustment and value (bbroker.py 405-487, 1182-1195, 1222-1233).
 
+    nan_as_backtrader: an account that a missing price makes worth NaN goes on so; by default it is a DataError, and
+    what is not held is worth 0 whether it has a price or not.
+    """
+
+    params: Any = (("nan_as_backtrader", False),)
     _fundval: float  # of the parent, which has no types
     exact = False  # whether positions are changed by BackBroker's own methods only
 
@@ -33,7 +34,6 @@ class ValuingBroker(bt.brokers.BackBroker):
         self._touched = 0
         self._terms: tuple[Any, ...] = ()
         self._flat: set[Any] = set()  # feeds that count even when flat
-        self._told = False
 
     @property
     def drives(self) -> bool:
@@ -66,25 +66,12 @@ class ValuingBroker(bt.brokers.BackBroker):
                 self.cash += held.scheme.cashadjust(position.size, position.adjbase, price)
                 position.adjbase = price
 
-    def _tell_nan(self) -> None:
-        """Say once why the account's value is NaN, which backtrader keeps to itself."""
-        self._told = True
-        for data, position in self.positions.items():
-            if len(data) and math.isnan(data.close[0]):
-                what = f"{position.size:g} shares are held" if position.size else "it was asked about"
-                _LOG.warning(
-                    "the account's value is NaN on %s, as in backtrader: %s has no close and %s; leave symbols out "
-                    "while they are not listed, or trade with nnstrategies.brokers.MarketBroker",
-                    data.datetime.date(0), data._name, what,
-                )  # fmt: skip
-                return
-
     # -- value --------------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """Find again what contributes to the value, in the order in which backtrader adds it up, after a change.
 
-        A flat position adds 0 x close, which counts only where the close is not finite, and under foreign schemes.
+        A flat position adds 0 x close, which counts under foreign schemes and, where NaN is kept, without a close.
         """
         if self._touched != len(self.positions) or not self._terms or self.comminfo != self._terms[1]:
             self._look_at_new()
@@ -113,9 +100,11 @@ class ValuingBroker(bt.brokers.BackBroker):
         self._touched = len(self.positions)
 
     def _counts_flat(self, data: Any) -> bool:
-        if not self.drives or not is_plain(self.getcommissioninfo(data)):
+        if not is_plain(self.getcommissioninfo(data)):
             return True
-        return not np.isfinite(np.asarray(stored(data.lines.close))).all()
+        if not self.p.nan_as_backtrader:
+            return False
+        return not self.drives or not np.isfinite(np.asarray(stored(data.lines.close))).all()
 
     def _get_value(self, datas: Any = None, lever: bool = False) -> float:
         if datas is not None or not self.p.shortcash or self._fundhist:

@@ -12,7 +12,9 @@ import numpy as np
 
 from nnstrategies.errors import ConfigError, DataError
 from nnstrategies.panel import Panel
+from nnstrategies.strategies.entries import EntryPrices
 from nnstrategies.strategies.hooks import Hooks
+from nnstrategies.strategies.placing import Wish, place, place_all
 from nnstrategies.strategies.repairs import Repairs, Retry
 from nnstrategies.strategies.selection import cap_weights, top_n
 from nnstrategies.strategies.stops import StopSettings, stop_distance, volatility
@@ -21,6 +23,7 @@ from nnstrategies.view import ScoreTable, View
 
 _ORDINAL_OF_1970 = 719163  # backtrader's dates count days from 0001-01-01
 _PERIODS = ("month", "week", "day")
+_FOLLOWING = ("buy", "sell", "_notify", "_follow")  # a subclass with its own is asked for every order
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class RebalanceStrategy(bt.Strategy):
         self._feeds = {column: data for data, column in self._columns.items()}
         if not self._columns:
             raise DataError(f"{type(self).__name__}: no feed is named after a symbol of {panel.name}; use add_panel")
-        self._entry = np.full(panel.N, np.nan)
+        self._entries = EntryPrices(panel)
         self._repairs, self._hooks = Repairs(), Hooks(self)
         self._protects = self.p.stop is not None or type(self).protect is not RebalanceStrategy.protect
         own = type(self).is_rebalance_day is not RebalanceStrategy.is_rebalance_day
@@ -150,6 +153,7 @@ class RebalanceStrategy(bt.Strategy):
         super()._start()
         listens = type(self).notify_order is not bt.Strategy.notify_order
         self.hears_progress = listens or bool(self.analyzers or self._slave_analyzers)
+        self.hears_batches = all(getattr(type(self), name) is getattr(RebalanceStrategy, name) for name in _FOLLOWING)
 
     def next(self) -> None:
         """Stops first, then, on a rebalance day, the new targets. Not meant to be overridden."""
@@ -179,10 +183,10 @@ class RebalanceStrategy(bt.Strategy):
             self._buy(column, size, target, retry.rank, "repair")
 
     def _sell(self, column: int, size: float, target: float, reason: str) -> None:
-        self.sell(data=self._feeds[column], size=float(size), target=float(target), rank=0, reason=reason)
+        place(self, self._feeds, Wish(column, -float(size), float(target), 0, reason))
 
     def _buy(self, column: int, size: float, target: float, rank: int, reason: str) -> None:
-        self.buy(data=self._feeds[column], size=float(size), target=float(target), rank=rank, reason=reason)
+        place(self, self._feeds, Wish(column, float(size), float(target), rank, reason))
 
     def _view(self, t: int) -> View:
         panel: Panel = self.p.panel
@@ -192,7 +196,7 @@ class RebalanceStrategy(bt.Strategy):
             worth[column] = self.broker.getvalue([self._feeds[column]])  # its mark: the close, or what an action left
         cash, value = float(self.broker.getcash()), float(self.broker.getvalue())
         rules = getattr(self.broker, "rules", None)  # a broker that knows no market has none
-        entry = np.where(shares != 0, self._entry, np.nan)
+        entry = np.where(shares != 0, self._entries.values, np.nan)
         return View(panel, t, self._table, shares, worth, cash, value, entry, rules)
 
     def _positions(self) -> Iterator[tuple[int, float]]:
@@ -223,14 +227,16 @@ class RebalanceStrategy(bt.Strategy):
         change = (target - view.weights) * view.value  # [N] in currency at this close
         kept = view.held & view.suspended & view.member & (target == 0)
         kept[list(leaving)] = False  # against the others nobody decided: they are suspended, no more
+        wishes: list[Wish] = []
         for column in np.flatnonzero(view.held & (target < view.weights) & ~kept).tolist():
             wanted = view.shares[column] if target[column] == 0 else _whole(-change[column] / close[column])
             why = exits.get(column, "rebalance")
-            self._sell(column, wanted, target[column], why)
+            wishes.append(Wish(column, -float(wanted), float(target[column]), 0, why))
         for rank, column in enumerate(self._in_rank_order(view, target)):
             if change[column] > 0:
                 wanted = _whole(change[column] / close[column])
-                self._buy(column, wanted, target[column], rank, "rebalance")
+                wishes.append(Wish(column, wanted, float(target[column]), rank, "rebalance"))
+        place_all(self, self._feeds, wishes)
 
     def _targets(self, view: View, exits: dict[int, str]) -> tuple[FloatArray, Any]:
         """Target weights [N] = exposure x weights on the selected, less what is stuck in suspended holdings."""
@@ -283,18 +289,14 @@ class RebalanceStrategy(bt.Strategy):
         if not order.alive():
             self._repairs.note(column, order.info, order.issell())
         for part in order.executed.iterpending():
-            self._book(column, part)
+            terms = np.array([[part.price], [part.size], [part.psize]], dtype=np.float64)
+            self._entries.book(self._rows[int(part.dt)], [column], *terms)
 
-    def _book(self, column: int, part: Any) -> None:
-        if part.psize == 0:
-            self._entry[column] = np.nan
-        elif part.size > 0:
-            t = self._rows[int(part.dt)]
-            panel: Panel = self.p.panel
-            scale = float(panel.adjusted("open")[t, column]) / float(panel["open"][t, column])
-            before = part.psize - part.size
-            known = self._entry[column] * before if before else 0.0
-            self._entry[column] = (known + part.price * scale * part.size) / part.psize
+    def hear_batch(self, feeds: Sequence[Any], fills: Sequence[Any], moment: float) -> None:
+        """What ``_notify`` is to orders one by one: the fills of a batch, all complete."""
+        columns = [self._columns[feed] for feed in feeds]
+        terms = np.array([(done.price, done.size, done.held) for done in fills], dtype=np.float64).T
+        self._entries.book(self._rows[int(moment)], columns, *terms)
 
 
 def _due(panel: Panel, period: str) -> BoolArray:
