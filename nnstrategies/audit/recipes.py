@@ -86,9 +86,11 @@ def check_recipe(recipe: Recipe, samples: Samples, asofs: Sequence[int], seed: i
 
 def shortened(recipe: Recipe) -> Recipe:
     """The recipe with one epoch and no checkpoints, where it has such settings: what it reads stays the same."""
-    if not dataclasses.is_dataclass(recipe):  # the protocol does not say so, and a user's need not be one
+    own: Any = recipe  # the protocol does not say that it is a dataclass, and a user's need not be one
+    if not dataclasses.is_dataclass(own):
         return recipe
-    return with_setting(with_setting(recipe, "epochs", 1), "checkpoints", None)
+    shorter: Recipe = with_setting(with_setting(recipe, "epochs", 1), "checkpoints", None)
+    return shorter
 
 
 def split_of(recipe: Recipe, samples: Samples, asof: int) -> Split:

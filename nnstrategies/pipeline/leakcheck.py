@@ -79,7 +79,7 @@ def leakcheck(config: RunConfig, asked: Asked, out: Path | None = None) -> Audit
     own = load_features(asked.features) if asked.features else None
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         seen = dataclasses.replace(config, inputs={}) if own else config  # inputs name the config's own features
-        run = _Audited(RunFolder(Path(folder)), seen, own)
+        run = _Audited(RunFolder(Path(folder)), seen, own=own)
         bench = _Bench(run, asked)
         stages = _stages(bench)
     audit = Audit(config.name, asked.seed, tuple(stages))
