@@ -122,7 +122,7 @@ class NetworkRecipe:
                 normal(network)
             if incumbent is not None and incumbent.warm:
                 _load(network, incumbent.version, manifest)
-            scaler = Scaler.fit(known.features.values[train[1], train[0]])
+            scaler = Scaler.fit_at(known.features.values, *train)
             loop, state = self._train(network, known, train, valid, scaler, manifest, seed, progress)
             best = self._version(manifest, network, scaler, state)
             if incumbent is None or not incumbent.gate or not len(valid[0]):

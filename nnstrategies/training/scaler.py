@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnstrategies.typing import AnyArray, Float32Array
+from nnstrategies.typing import AnyArray, Float32Array, IntArray
 
 CLIP = 5.0
 _MOST_ROWS = 200_000
@@ -22,8 +22,18 @@ class Scaler:
 
     @classmethod
     def fit(cls, values: Float32Array) -> Scaler:
-        """Mean and standard deviation of the finite rows of [M, F], in float64; every k-th row beyond 200,000."""
-        rows = values[:: 1 + len(values) // _MOST_ROWS].astype(np.float64)
+        """Mean and standard deviation of the rows of [M, F], in float64; every k-th row beyond 200,000."""
+        return cls._of(values[:: 1 + len(values) // _MOST_ROWS])
+
+    @classmethod
+    def fit_at(cls, values: Float32Array, t: IntArray, n: IntArray) -> Scaler:
+        """``fit(values[n, t])`` of features [N, T, F], reading only the rows it counts."""
+        every = slice(None, None, 1 + len(t) // _MOST_ROWS)
+        return cls._of(values[n[every], t[every]])
+
+    @classmethod
+    def _of(cls, counted: Float32Array) -> Scaler:
+        rows = counted.astype(np.float64)
         std = rows.std(axis=0)
         return cls(rows.mean(axis=0).astype(np.float32), np.where(std > 1e-12, std, 1.0).astype(np.float32))
 
