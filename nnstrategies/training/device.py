@@ -32,13 +32,20 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def reproducible(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generators for the block, then restore them; deterministic algorithms on the CPU."""
+    """Seed torch's global generators for the block, then restore them; deterministic algorithms on the CPU.
+
+    Torch would also fill every new tensor with NaN then, to show code that reads before it writes; here that is off,
+    because it takes up to a tenth of a step and changes no result.
+    """
     deterministic = torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
     cuda = [torch.cuda.current_device()] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), one_thread():
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(device.type == "cpu")
+        torch.utils.deterministic.fill_uninitialized_memory = False
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic)
+            torch.utils.deterministic.fill_uninitialized_memory = fill

@@ -45,7 +45,8 @@ class Scaler:
         scaled = np.subtract(values, self.mean, dtype=np.float32)
         scaled /= self.std
         np.clip(scaled, -CLIP, CLIP, out=scaled)
-        return np.nan_to_num(scaled, copy=False, nan=0.0)
+        np.copyto(scaled, np.float32(0), where=np.isnan(scaled))
+        return scaled
 
     @property
     def arrays(self) -> dict[str, AnyArray]:
