@@ -75,6 +75,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self._starts)
 
+    @property
+    def window(self) -> int:
+        return self._windows.window
+
     def in_order(self, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, F], y [B]) in the order given."""
         for first in range(0, len(self), batch):

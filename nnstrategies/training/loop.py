@@ -20,7 +20,7 @@ from nnstrategies.training.losses import Objective, loss_of
 from nnstrategies.training.schedules import Optimiser, Schedule, set_rate
 
 Report = Callable[[int, float, float, float | None, float], None]
-_VALID_BATCH = 256  # an LSTM's gates for 1,024 windows of 120 sessions are larger than all features of a market
+_VALID_SESSIONS = 16_384  # in a validation batch: an LSTM's gates for many more are larger than a market's features
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Loop:
         """Mean loss over all examples, without dropout."""
         self.network.eval()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for x, y in examples.in_order(_VALID_BATCH):
+        for x, y in examples.in_order(max(32, _VALID_SESSIONS // examples.window)):
             total += loss_of(self.network(x), y) * len(y)
         return float(total) / len(examples)
 

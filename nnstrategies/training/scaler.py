@@ -11,6 +11,7 @@ from nnstrategies.typing import AnyArray, Float32Array, IntArray
 
 CLIP = 5.0
 _MOST_ROWS = 200_000
+_COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,14 @@ class Scaler:
 
     @classmethod
     def _of(cls, counted: Float32Array) -> Scaler:
-        rows = counted.astype(np.float64)
-        std = rows.std(axis=0)
-        return cls(rows.mean(axis=0).astype(np.float32), np.where(std > 1e-12, std, 1.0).astype(np.float32))
+        blocks = np.array_split(np.arange(counted.shape[1]), -(-counted.shape[1] // _COLUMNS) or 1)
+        means, stds = [], []
+        for block in blocks:  # float64 of all columns at once would be as large as the features of a market
+            rows = counted[:, block].astype(np.float64)
+            means.append(rows.mean(axis=0))
+            stds.append(rows.std(axis=0))
+        mean, std = np.concatenate(means), np.concatenate(stds)
+        return cls(mean.astype(np.float32), np.where(std > 1e-12, std, 1.0).astype(np.float32))
 
     def __call__(self, values: Float32Array) -> Float32Array:
         """Scale [..., F], clip to 5 standard deviations; NaN becomes 0, the mean. A new array, element by element.
