@@ -94,9 +94,8 @@ def roofline() -> None:
             f"| {case.name} | {flops / 1e6:.2f} | {by_hand(case) / 1e6:.2f} | {ms:.3f} | {reached / 1e9:.1f} | "
             f"{100 * reached / rate:.0f} % |"
         )
-    print(
-        f"\n| job | PFLOP | {' | '.join(f's at {name}' for name in STATED)} | hours on one core |\n|---|---|---|---|---|"
-    )
+    stated = " | ".join(f"s at {name}" for name in STATED)
+    print(f"\n| job | PFLOP | {stated} | hours on one core |\n|---|---|---|---|---|")
     for job, case, windows in JOBS:
         flops, seconds = (windows * value for value in cost[case.name])
         at = " | ".join(f"{flops / value:,.1f}" for value in STATED.values())

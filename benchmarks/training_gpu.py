@@ -44,9 +44,8 @@ def gpu(device_name: str, tiny: bool) -> None:
         return
     device = torch.device("cuda" if device_name in ("auto", "cuda") else "cpu")
     sizes = TINY if tiny else Sizes()
-    print(
-        f"\nGPU part on {torch.cuda.get_device_name() if device.type == 'cuda' else 'the CPU'}{', tiny' if tiny else ''}"
-    )
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "the CPU"
+    print(f"\nGPU part on {name}{', tiny' if tiny else ''}")
     rates = {kind: matrix_rate(device, dtype, sizes.matrix) for kind, dtype in _TYPES.items()}
     print("product: " + ", ".join(f"{kind} {rate / 1e12:.3g} TFLOP/s" for kind, rate in rates.items()))
     print("| job | type | batch | windows | s | TFLOP/s | of the product |\n|---|---|---|---|---|---|---|")

@@ -71,7 +71,7 @@ def _whole(known: Samples, calendar: Calendar, recipe: Recipe, folder: Path | No
 
 
 def _half(known: Samples, calendar: Calendar, recipe: Recipe, folder: Path | None, progress: Progress | None) -> None:
-    """Ends as by kill -9, at the first report after a state was written: what is lost is less than a tenth of an epoch."""
+    """Ends as by kill -9, at the first report after a state was written: a tenth of an epoch is lost."""
 
     def kill(tick: Tick) -> None:
         if (tick.fit, tick.epoch) == (1, 4):

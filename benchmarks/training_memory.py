@@ -41,13 +41,13 @@ def memory() -> None:
 
 
 def _show(processes: int, found: dict[str, Any]) -> None:
-    data, imports = found["data"] + found["model"], found["imports"]
-    print(f"{processes} process(es): data and model {data:.0f}, imports {imports:.0f}")
+    """Both sides of the ratio without the interpreter and its libraries."""
+    below = found["data"] + found["model"]
+    print(f"{processes} process(es): data and model {below:.0f}; imports {found['imports']:.0f}")
     for one in found["fits"]:
-        ratio = (one["rss"] - imports) / data
         print(
-            f"  peak resident {one['rss']:.0f} = imports + {ratio:.2f} x data and model; proportional "
-            f"{one['pss']:.0f}; private to the process {one['private']:.0f}"
+            f"  data and what the fit added {found['data'] + one['added']:.0f}: {(found['data'] + one['added']) / below:.2f} "
+            f"times; peak resident {one['rss']:.0f}, proportional {one['pss']:.0f}, private {one['private']:.0f}"
         )
 
 
@@ -96,10 +96,11 @@ def fit(known: Samples) -> dict[str, float]:
     rows = known.T
     recipe = recipe_of(S4, 1, valid_days=rows // 4)  # 75/25 in time
     shuffled, ordered = _few(Examples.shuffled, STEPS), _few(Examples.in_order, VALID_STEPS)
+    begun = rollup()["rss"]
     with _Peak() as peak, mock.patch.multiple(Examples, shuffled=shuffled, in_order=ordered):
         recipe.fit(known, rows - 1, 1)
         peak.look()
-    return peak.most
+    return peak.most | {"added": peak.most["rss"] - begun}
 
 
 def main() -> None:
