@@ -1,4 +1,4 @@
-"""What training costs: python benchmarks/training.py [step memory jobs resume flops gpu] [--device auto|cpu|cuda] [--tiny].
+"""What training costs: python benchmarks/training.py [step memory jobs resume flops gpu] [--device cpu] [--tiny].
 
 Step time beside a bare torch loop, peak memory in processes that share the data, two processes against one, what
 resuming costs, operations of the networks, and the GPU part where torch sees one. Ratios compare what ran in turn in

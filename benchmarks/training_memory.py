@@ -45,9 +45,10 @@ def _show(processes: int, found: dict[str, Any]) -> None:
     below = found["data"] + found["model"]
     print(f"{processes} process(es): data and model {below:.0f}; imports {found['imports']:.0f}")
     for one in found["fits"]:
+        above = found["data"] + one["added"]
         print(
-            f"  data and what the fit added {found['data'] + one['added']:.0f}: {(found['data'] + one['added']) / below:.2f} "
-            f"times; peak resident {one['rss']:.0f}, proportional {one['pss']:.0f}, private {one['private']:.0f}"
+            f"  data and what the fit added {above:.0f}: {above / below:.2f} times; peak resident {one['rss']:.0f}, "
+            f"proportional {one['pss']:.0f}, private {one['private']:.0f}"
         )
 
 

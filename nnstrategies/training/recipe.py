@@ -147,9 +147,9 @@ def fingerprint(samples: Samples, rows: RowPair) -> str:
     digest = hashlib.sha256()
     for first in range(0, len(t), _BLOCK):
         part = slice(first, first + _BLOCK)
-        digest.update(np.ascontiguousarray(samples.features.values[n[part], t[part]]))
+        digest.update(samples.features.values[n[part], t[part]].tobytes())
     for array in (t, n, samples.labels.values[t, n], samples.labels.returns[t, n], samples.labels.end[t, n]):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(array.tobytes())
     return digest.hexdigest()[:16]
 
 
