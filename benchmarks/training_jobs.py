@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from unittest import mock
@@ -33,7 +34,7 @@ def speedup(rounds: int) -> None:
     cpus: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for workers in (1, 2):
-            wall, cpu = _time(lambda n=workers: walk_forward(known, calendar, recipe, seeds, [480], n))  # type: ignore
+            wall, cpu = _time(partial(walk_forward, known, calendar, recipe, seeds, [480], workers))
             walls[workers].append(wall)
             cpus[workers].append(cpu)
     ratios = [one / two for one, two in zip(walls[1], walls[2], strict=True)]
@@ -57,12 +58,12 @@ def resume(rounds: int) -> None:
         kept, back = [], []
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
-                kept.append(_share(lambda at=folder: _whole(known, calendar, recipe, Path(at))))  # type: ignore[misc]
+                kept.append(_share(partial(_whole, known, calendar, recipe, Path(folder))))
             with tempfile.TemporaryDirectory() as folder:
                 killed = get_context("fork").Process(target=_half, args=(known, calendar, recipe, Path(folder)))
                 killed.start()
                 killed.join()
-                back.append(_share(lambda at=folder: _whole(known, calendar, recipe, Path(at))))  # type: ignore[misc]
+                back.append(_share(partial(_whole, known, calendar, recipe, Path(folder))))
         print(f"{case.name}: keeping fits and states {100 * statistics.median(kept):.2f} % {_all(kept)}")
         print(f"  resumed after a kill in epoch 4 of fit 2: {100 * statistics.median(back):.2f} % {_all(back)}")
 
