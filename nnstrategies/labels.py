@@ -33,6 +33,7 @@ class Labels:
     end: int64 row of the session by whose close the label is known, -1 = none. Always greater than t.
     horizon_days: sessions from entry to exit; of months and weeks the most there can be.
     returns: float32, the forward return before any median is taken off, NaN where values are.
+    Raises DataError for an end that is not after its row or lies past the data.
     """
 
     values: Float32Array
@@ -43,8 +44,25 @@ class Labels:
     returns: Float32Array
 
     def __post_init__(self) -> None:
+        if not self.values.shape == self.end.shape == self.returns.shape:
+            raise DataError(
+                f"labels: expected values, end and returns of one shape [T, N], got {self.values.shape}, "
+                f"{self.end.shape} and {self.returns.shape}"
+            )
+        self._check_end()
         for array in (self.values, self.end, self.returns):
             array.flags.writeable = False
+
+    def _check_end(self) -> None:
+        """Purging trusts ``end``: one that is not after its row, or lies past the data, would let the future in."""
+        total = len(self.end)
+        wrong = (self.end >= 0) & (self.end <= np.arange(total)[:, None]) | (self.end >= total) | (self.end < -1)
+        if wrong.any():
+            t, n = (int(axis[0]) for axis in np.nonzero(wrong))
+            raise DataError(
+                f"labels: end: expected the row by whose close a label is known, from {t + 1} to {total - 1} for row "
+                f"{t}, or -1 for none; got {int(self.end[t, n])} in column {n}"
+            )
 
     def upto(self, t: int) -> Labels:
         """What is known of labels at the close of session t: rows 0..t; labels that end later become NaN / -1."""

@@ -49,11 +49,7 @@ class Samples:
         if not same_days or panel.symbols != features.symbols:
             what = "symbols" if same_days else "sessions"
             raise DataError(f"samples: features have other {what} than {panel!r}; compute them from this panel")
-        complete = np.zeros((panel.N, panel.T), dtype=bool)
-        needed = features.required if features.optional else slice(None)
-        for n in range(panel.N):  # one symbol at a time: no [N, T, F] of booleans
-            complete[n] = np.isfinite(features.values[n][:, needed]).all(axis=-1)
-        mask = panel.members & panel.trading & (run_length(complete) >= window).T
+        mask = panel.members & panel.trading & complete_windows(features, window)
         mask.flags.writeable = False
         return cls(features, labels, mask, np.zeros(panel.N, np.int64) if group is None else group, window)
 
@@ -110,3 +106,12 @@ class Samples:
         usable = self.mask[days] & (end >= 0) & (end <= known_by) & np.isfinite(self.labels.values[days])
         at, n = np.nonzero(usable)
         return days[at].astype(np.int64), n.astype(np.int64)
+
+
+def complete_windows(features: Features, window: int) -> BoolArray:
+    """[T, N] True where every feature of the ``window`` sessions that end there is finite, the optional ones aside."""
+    complete = np.zeros(features.values.shape[:2], dtype=bool)
+    needed = features.required if features.optional else slice(None)
+    for n, values in enumerate(features.values):  # one symbol at a time: no [N, T, F] of booleans
+        complete[n] = np.isfinite(values[:, needed]).all(axis=-1)
+    return (run_length(complete) >= window).T

@@ -62,6 +62,36 @@ def test_the_config_of_several_tasks_parses():
     assert list(config.traded) == ["filtered", "factors_alone", "timed"]
 
 
+def test_the_code_of_the_training_page_runs_and_trains_a_network_and_a_recipe_of_the_users_own():
+    from nnstrategies.models import MODELS
+
+    space: dict[str, object] = {}
+    try:
+        for block in blocks((ROOT / "docs" / "training.md").read_text(encoding="utf-8"), "python"):
+            exec(block, space)
+    finally:
+        MODELS.pop("gru", None)
+    covered = space["samples"].mask[301:]
+    assert np.isfinite(space["scores"].column()[301:][covered]).all()
+    assert space["version"].manifest["model"] == "gru"
+    assert [entry.version.manifest["recipe"] for entry in space["own"].entries] == ["correlation"] * 2
+
+
+def test_the_sections_of_the_training_page_fit_into_a_config():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    base = (ROOT / "configs" / "quickstart.yaml").read_text(encoding="utf-8")
+    found = {}
+    for block in blocks(page, "yaml"):
+        tree = yaml.safe_load(base)
+        section = yaml.safe_load(block)
+        tree["recipes"] |= section.pop("recipes", {})
+        config = parse(tree | section, "docs")
+        found |= {config.walk_forward.refit: config, "ensemble": config}
+    assert found[63].recipes["ridge"].train_days == found[63].recipes["cnn_lstm"].train_days == 252
+    assert found["month"].walk_forward.reset_months == 12
+    assert set(found["ensemble"].recipes["several"].members) == {"plain", "noisy"}
+
+
 def test_the_commands_of_the_readme_exist():
     lines = [line.split("#")[0].strip() for block in blocks(README, "bash") for line in block.splitlines()]
     ours = [line.split()[1:] for line in lines if re.match(r"(\.venv/bin/)?nnstrategies ", line)]

@@ -32,6 +32,8 @@ class Windows:
         self._flat = self._flat.to(device)
         self.window = window
         self._steps = torch.arange(window, device=device)
+        rows, count = self._flat.shape
+        self._overlapping = self._flat.as_strided((max(rows - window + 1, 0), window * count), (count, 1))
 
     def starts(self, t: IntArray, n: IntArray, apart: int | None = None) -> Tensor:
         """[M] the rows at which the windows that end at (t, n) begin; apart: in a table [N, apart] of the same span."""
@@ -40,9 +42,11 @@ class Windows:
 
     def gather(self, starts: Tensor) -> Tensor:
         """Scaled windows [B, L, F] beginning at ``starts`` [B]."""
+        if self._scaler is not None:
+            found = self._overlapping.index_select(0, starts)  # [B, L * F], one copy a window
+            return torch.from_numpy(self._scaler(found.view(len(starts), self.window, -1).numpy()))
         index = starts[:, None] + self._steps  # [B, L]
-        found = self._flat.index_select(0, index.view(-1)).view(len(starts), self.window, -1)
-        return found if self._scaler is None else torch.from_numpy(self._scaler(found.numpy()))
+        return self._flat.index_select(0, index.view(-1)).view(len(starts), self.window, -1)
 
 
 def _as_rows(span: Float32Array) -> tuple[Tensor, int]:
@@ -70,6 +74,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self._starts)
+
+    @property
+    def window(self) -> int:
+        return self._windows.window
 
     def in_order(self, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, F], y [B]) in the order given."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from nnstrategies.errors import RegistryError
+from nnstrategies.training.files import whole
 
 
 class Checkpoint:
@@ -34,7 +34,10 @@ class Checkpoint:
         best: Mapping[str, Tensor],
         plain: Mapping[str, Any],
     ) -> None:
-        """Replace the file in one step, so that a kill leaves the old or the new one, never half of either."""
+        """Replace the file in one step, so that a kill leaves the old or the new one, never half of either.
+
+        RegistryError when it cannot be written, as on a full disk.
+        """
         tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
         tensors |= {f"best.{key}": value for key, value in best.items()}
         for index, state in optimiser.state_dict()["state"].items():
@@ -44,10 +47,9 @@ class Checkpoint:
         if torch.cuda.is_available():
             tensors["generator.cuda"] = torch.cuda.get_rng_state()
         stored = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(f".{os.getpid()}.tmp")
-        save_file(stored, beside, metadata={"signature": self._signature, "plain": json.dumps(plain)})
-        os.replace(beside, self.path)
+        header = {"signature": self._signature, "plain": json.dumps(plain)}
+        with whole(self.path, "checkpoint") as beside:
+            beside.write_bytes(save(stored, header))
 
     def load(
         self, network: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator

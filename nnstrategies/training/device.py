@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from nnstrategies.errors import ConfigError
+
+_filling: Any = torch.utils.deterministic  # its attribute is a property that type checkers cannot see
 
 
 def resolve_device(name: str) -> torch.device:
@@ -32,13 +35,20 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def reproducible(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generators for the block, then restore them; deterministic algorithms on the CPU."""
+    """Seed torch's global generators for the block, then restore them; deterministic algorithms on the CPU.
+
+    Torch would also fill every new tensor with NaN then, to show code that reads before it writes; here that is off,
+    because it takes up to a tenth of a step and changes no result.
+    """
     deterministic = torch.are_deterministic_algorithms_enabled()
+    fill = _filling.fill_uninitialized_memory
     cuda = [torch.cuda.current_device()] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), one_thread():
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(device.type == "cpu")
+        _filling.fill_uninitialized_memory = False
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic)
+            _filling.fill_uninitialized_memory = fill

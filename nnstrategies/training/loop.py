@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from nnstrategies.training.losses import Objective, loss_of
 from nnstrategies.training.schedules import Optimiser, Schedule, set_rate
 
 Report = Callable[[int, float, float, float | None, float], None]
-_VALID_BATCH = 1024
+_VALID_SESSIONS = 16_384  # in a validation batch: an LSTM's gates for many more are larger than a market's features
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Loop:
         return (clean.detach() + moved.detach()) / 2
 
     def _objective(self, x: Tensor, batch: Mixed) -> Tensor:
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.settings.amp and self.device.type == "cuda"):
+        amp = self.settings.amp and self.device.type == "cuda"
+        with torch.autocast("cuda", torch.bfloat16) if amp else nullcontext():
             head = (self._steps if batch.y.dim() == 2 else self.network)(x)  # [B, K, O] or [B, O]
             loss = self.objective(head, batch.y)
             if batch.share < 1:
@@ -137,7 +139,7 @@ class Loop:
         """Mean loss over all examples, without dropout."""
         self.network.eval()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for x, y in examples.in_order(_VALID_BATCH):
+        for x, y in examples.in_order(max(32, _VALID_SESSIONS // examples.window)):
             total += loss_of(self.network(x), y) * len(y)
         return float(total) / len(examples)
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from nnstrategies import __version__
 from nnstrategies.errors import FitError
-from nnstrategies.samples import Samples
+from nnstrategies.samples import Samples, complete_windows
 from nnstrategies.splits import trailing_split
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.version import Version
 from nnstrategies.typing import IntArray
 
 RowPair = tuple[IntArray, IntArray]
+_BLOCK = 8192  # rows gathered at a time: a copy of all training rows would be as large as the features
 R = TypeVar("R")
 
 
@@ -100,7 +101,7 @@ def date_of(samples: Samples, row: int) -> dt.date:
 
 
 def check_rows(recipe: str, samples: Samples, rows: RowPair, what: str = "training") -> None:
-    """FitError unless there are rows and, for classes, at least two classes among them."""
+    """FitError unless there are rows, their windows are finite and, for classes, at least two classes among them."""
     t, n = rows
     asof = date_of(samples, samples.T - 1)
     if samples.window > samples.T:
@@ -114,6 +115,7 @@ def check_rows(recipe: str, samples: Samples, rows: RowPair, what: str = "traini
             f"{recipe}: fit as of {asof}: no {what} rows: {usable} of {samples.T} sessions have a whole window, none "
             f"of those in the {what} span has a label known in time; begin the data earlier or refit later"
         )
+    _check_windows(f"{recipe}: fit as of {asof}", samples, rows, what)
     if samples.labels.n_classes:
         found = np.unique(samples.labels.values[t, n])
         if len(found) < 2:
@@ -123,12 +125,31 @@ def check_rows(recipe: str, samples: Samples, rows: RowPair, what: str = "traini
             )
 
 
+def _check_windows(label: str, samples: Samples, rows: RowPair, what: str) -> None:
+    """FitError where a mask that ``Samples.build`` did not make lets in windows with NaN."""
+    t, n = rows
+    broken = np.flatnonzero(~complete_windows(samples.features, samples.window)[t, n])
+    if len(broken):
+        at, symbol = int(t[broken[0]]), int(n[broken[0]])
+        values = samples.features.values[symbol, max(at - samples.window + 1, 0) : at + 1]  # [L, F]
+        bad = [samples.features.names[f] for f in np.flatnonzero(~np.isfinite(values).all(axis=0))]
+        raise FitError(
+            f"{label}: {len(broken)} of {len(t)} {what} windows are not finite, the first that of "
+            f"{samples.features.symbols[symbol]} ending {date_of(samples, at)}"
+            f"{', in ' + ', '.join(bad[:3]) if bad else ', which begins before the data'}; take the mask that "
+            f"Samples.build makes, or fill the features"
+        )
+
+
 def fingerprint(samples: Samples, rows: RowPair) -> str:
     """First 16 hex digits of sha256 over the training samples: rows, labels, and the features of their last day."""
     t, n = rows
-    digest = hashlib.sha256(np.ascontiguousarray(samples.features.values[n, t]).tobytes())
+    digest = hashlib.sha256()
+    for first in range(0, len(t), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        digest.update(samples.features.values[n[part], t[part]].tobytes())
     for array in (t, n, samples.labels.values[t, n], samples.labels.returns[t, n], samples.labels.end[t, n]):
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(array.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from nnstrategies.errors import RegistryError
+from nnstrategies.training.files import whole
 from nnstrategies.training.scaler import Scaler
 from nnstrategies.training.version import Version
 from nnstrategies.typing import AnyArray
@@ -24,29 +22,26 @@ def save_version(version: Version, registry: Path, effective_from: dt.date | Non
     """Write ``registry``/<id>/ with manifest.json, weights.safetensors and scaler.safetensors; return that folder.
 
     Written beside and renamed in one step. A folder that exists is never touched: its name says what it holds.
+    RegistryError when it cannot be written; nothing is left then.
     """
     folder = registry / version.id
     if folder.exists():
         return folder
-    registry.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{version.id}-", dir=registry))
+    outer = {
+        "id": version.id,
+        "effective_from": effective_from.isoformat() if effective_from else None,
+        "version": version.manifest,
+    }
     try:
-        beside.chmod(0o755)
-        outer = {
-            "id": version.id,
-            "effective_from": effective_from.isoformat() if effective_from else None,
-            "version": version.manifest,
-        }
-        (beside / "manifest.json").write_text(json.dumps(outer, indent=1, sort_keys=True), encoding="utf-8")
-        save_file(_contiguous(version.arrays), beside / "weights.safetensors")
-        if version.scaler:
-            save_file(_contiguous(version.scaler.arrays), beside / "scaler.safetensors")
-        os.replace(beside, folder)
-    except OSError:
+        with whole(folder, "version") as beside:
+            beside.mkdir()
+            (beside / "manifest.json").write_text(json.dumps(outer, indent=1, sort_keys=True), encoding="utf-8")
+            (beside / "weights.safetensors").write_bytes(save(_contiguous(version.arrays)))
+            if version.scaler:
+                (beside / "scaler.safetensors").write_bytes(save(_contiguous(version.scaler.arrays)))
+    except RegistryError:
         if not folder.exists():  # else another process was first, with the same contents
             raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return folder
 
 

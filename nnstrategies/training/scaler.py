@@ -18,6 +18,7 @@ LEAKY = "leaky_"
 
 CLIP = 5.0
 _MOST_ROWS = 200_000
+_COLUMNS = 8  # read at a time
 _FAR = float(np.finfo(np.float32).max)
 # Smallest and largest scaled value, and what a missing value becomes. Prices leave the range of their training rows,
 # and a forecast that cannot follow them is worthless: minmax clips one whole range beyond it.
@@ -48,20 +49,21 @@ class Scaler:
             5 and NaN becomes 0, the mean. minmax: 0 at the smallest and 1 at the largest value of all rows, clipped to
             -1 and 2; NaN becomes 0.5. none: values as they are, NaN becomes 0.
         """
-        if scaling not in get_args(Scaling):
-            raise ConfigError(f"scaling: expected one of {', '.join(get_args(Scaling))}, got {scaling!r}")
-        if scaling == "none":
-            count = values.shape[1]
-            return cls(np.zeros(count, np.float32), np.ones(count, np.float32), _BOUNDS[scaling])
-        if scaling == "minmax":
-            low, high = np.fmin.reduce(values, axis=0, initial=np.inf), np.fmax.reduce(values, axis=0, initial=-np.inf)
-            seen = np.isfinite(low) & np.isfinite(high)
-            return cls._of(np.where(seen, low, 0.0), np.where(seen, high - low, 0.0), scaling)
-        rows = values[:: 1 + len(values) // _MOST_ROWS].astype(np.float64)
-        return cls._of(*_moments(rows), scaling)
+        t = np.arange(len(values))
+        return cls.fit_at(values[:, None], np.zeros_like(t), t, scaling)
 
     @classmethod
-    def _of(cls, centre: AnyArray, spread: AnyArray, scaling: Scaling) -> Scaler:
+    def fit_at(cls, values: Float32Array, t: IntArray, n: IntArray, scaling: Scaling = "zscore") -> Scaler:
+        """``fit(values[n, t])`` of features [N, T, F], some columns at a time: no second copy of all training rows."""
+        if scaling not in get_args(Scaling):
+            raise ConfigError(f"scaling: expected one of {', '.join(get_args(Scaling))}, got {scaling!r}")
+        count = values.shape[2]
+        if scaling == "none":
+            return cls(np.zeros(count, np.float32), np.ones(count, np.float32), _BOUNDS[scaling])
+        every = slice(None, None, 1 if scaling == "minmax" else 1 + len(t) // _MOST_ROWS)
+        columns = [np.arange(first, min(first + _COLUMNS, count)) for first in range(0, count, _COLUMNS)]
+        found = [_STATISTICS[scaling](values[n[every, None], t[every, None], block]) for block in columns]
+        centre, spread = (np.concatenate(part) for part in zip(*found, strict=True))
         std = np.where(spread > 1e-12, spread, 1.0)
         return cls(centre.astype(np.float32), std.astype(np.float32), _BOUNDS[scaling])
 
@@ -74,11 +76,12 @@ class Scaler:
         scaled = np.subtract(values, self.mean, dtype=np.float32)
         scaled /= self.std
         np.clip(scaled, low, high, out=scaled)
-        return np.nan_to_num(scaled, copy=False, nan=missing)
+        np.copyto(scaled, np.float32(missing), where=np.isnan(scaled))
+        return scaled
 
     @property
     def arrays(self) -> dict[str, AnyArray]:
-        """What is stored; bounds only where they are not those of ``zscore``, so that older versions keep their ids."""
+        """What is stored; bounds only where they are not those of ``zscore``."""
         arrays: dict[str, AnyArray] = {"mean": self.mean, "std": self.std}
         if self.bounds != _BOUNDS["zscore"]:
             arrays["bounds"] = np.array(self.bounds, dtype=np.float64)
@@ -102,14 +105,25 @@ def fit_scaler(setting: ScalingSetting, samples: Samples, rows: tuple[IntArray, 
         raise ConfigError(f"scaling: expected one of {', '.join(get_args(ScalingSetting))}, got {setting!r}")
     t, n = np.nonzero(samples.mask) if setting.startswith(LEAKY) else rows
     kind: Scaling = setting.removeprefix(LEAKY)  # type: ignore[assignment]
-    return Scaler.fit(samples.features.values[n, t], kind)
+    return Scaler.fit_at(samples.features.values, t, n, kind)
 
 
 def _moments(rows: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Mean and population standard deviation of each column of [M, F]; where values are missing, of the others."""
+    rows = rows.astype(np.float64)
     hollow = np.isnan(rows)
     if not hollow.any():
         return rows.mean(axis=0), rows.std(axis=0)
     count = np.maximum((~hollow).sum(axis=0), 1)
     mean = np.where(hollow, 0.0, rows).sum(axis=0) / count
     return mean, np.sqrt((np.where(hollow, 0.0, rows - mean) ** 2).sum(axis=0) / count)
+
+
+def _range(rows: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Smallest value and range of each column of [M, F], missing values left out; 0 and 0 where all are."""
+    low, high = np.fmin.reduce(rows, axis=0, initial=np.inf), np.fmax.reduce(rows, axis=0, initial=-np.inf)
+    seen = np.isfinite(low) & np.isfinite(high)
+    return np.where(seen, low, 0.0), np.where(seen, high - low, 0.0)
+
+
+_STATISTICS = {"zscore": _moments, "minmax": _range}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import shutil
 from pathlib import Path
 
 from nnstrategies.errors import RegistryError
+from nnstrategies.training.files import whole
 from nnstrategies.training.recipe import Recipe, with_setting
 from nnstrategies.training.registry import load_version, save_version
 from nnstrategies.training.timeline import Entry
@@ -40,18 +40,16 @@ class FitStore:
             raise RegistryError(f"fit {path}: not readable ({error}); delete it to fit that date anew") from None
 
     def save(self, recipe: str, seed: int, entry: Entry) -> None:
-        """Write the version, then the entry; then forget the checkpoints of its fit."""
+        """Write the version, then the entry; then forget the checkpoints of its fit. RegistryError on a full disk."""
         save_version(entry.version, self.versions, entry.effective_from)
         path = self._path(recipe, seed, entry.trained_through)
-        path.parent.mkdir(parents=True, exist_ok=True)
         row = {
             "version": entry.version.id,
             "effective_from": entry.effective_from.isoformat(),
             "decision": entry.decision,
         }
-        beside = path.with_suffix(f".{os.getpid()}.tmp")
-        beside.write_text(json.dumps(row), encoding="utf-8")
-        os.replace(beside, path)
+        with whole(path, "fit") as beside:
+            beside.write_text(json.dumps(row), encoding="utf-8")
         shutil.rmtree(self._state(recipe, seed, entry.trained_through), ignore_errors=True)
 
     def resumable(self, recipe: Recipe, seed: int, asof: dt.date) -> Recipe:
