@@ -46,7 +46,7 @@ CONTRASTS = (
 
 @dataclass(frozen=True)
 class Market:
-    """A simulated market ready for fitting: samples by inputs; the fit is as of row ``asof``, the test all later ones."""
+    """A simulated market ready for fitting: samples by inputs; fits are as of row ``asof``, the test is all after."""
 
     seed: int
     panel: Panel
