@@ -140,10 +140,10 @@ def reachable(markets: Sequence[Market]) -> list[str]:
         best.append([market.truth.best_rank_ic(returns, samples.mask, *rows)[column] for column in COLUMNS])
         found = market.truth.found(market.truth.parts["total"], samples.mask, *rows)
         whole.append([found[column] for column in COLUMNS])
-    rows = (("best reachable rank IC", best), ("shares of a perfect forecaster", whole))
+    titled = (("best reachable rank IC", best), ("shares of a perfect forecaster", whole))
     return [
         f"{title}: " + ", ".join(f"{column} {value:.3f}" for column, value in zip(COLUMNS, np.mean(x, 0), strict=True))
-        for title, x in rows
+        for title, x in titled
     ]
 
 
