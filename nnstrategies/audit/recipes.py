@@ -18,7 +18,7 @@ from nnstrategies.errors import FitError, NNStrategiesError
 from nnstrategies.samples import Samples
 from nnstrategies.splits import Split, trailing_split
 from nnstrategies.training.recipe import Incumbent, Recipe, with_setting
-from nnstrategies.training.scaler import Scaler
+from nnstrategies.training.scaler import LEAKY, Scaler
 from nnstrategies.training.version import Version
 from nnstrategies.typing import AnyArray
 
@@ -192,7 +192,8 @@ def _scaler(case: _Case) -> list[Finding]:
     t, n = known.rows(*rows, stride=getattr(case.recipe, "stride_days", 1))
     if version.scaler is None or not len(t) or version.manifest.get("training_rows") != len(t):
         return []
-    expected = Scaler.fit(known.features.values[n, t])
+    kind = getattr(case.recipe, "scaling", "zscore").removeprefix(LEAKY)
+    expected = Scaler.fit_at(known.features.values, t, n, kind)
     if all(same_bytes(expected.arrays[key], value) for key, value in version.scaler.arrays.items()):
         return []
     shift = np.abs(version.scaler.mean - expected.mean) / expected.std

@@ -1,0 +1,177 @@
+"""What each recipe learns of a market whose truth is known: python benchmarks/learning.py [--fast] [--workers 2].
+
+Each recipe is fitted once on simulated markets that differ in their seed and scored on the two years after. For each
+part of the signal the table shows the share of the best reachable rank IC that the scores owe to it, its mean over the
+markets with Student's 95 % interval, and whether that is what learning_recipes.py claims. See docs/learning.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from learning_recipes import RAW, WINDOW, Claim, View, recipes
+from scipy.stats import t as student
+
+from nnstrategies.features import default_set
+from nnstrategies.feeds.simulated import SimulatedMarket, simulate
+from nnstrategies.feeds.truth import PARTS, Truth
+from nnstrategies.labels import make_labels
+from nnstrategies.panel import Panel
+from nnstrategies.predictors import score
+from nnstrategies.samples import Samples
+from nnstrategies.training import Recipe, Timeline
+from nnstrategies.training.jobs import run_jobs
+from nnstrategies.training.progress import Progress
+from nnstrategies.training.walkforward import update
+
+MARKETS = (11, 12, 13, 14, 15)  # seeds of market and model; 2 to 4 served to choose the budget
+FAST_MARKETS = MARKETS[:3]
+FAST = ("lstm", "cnn", "mlp_20_days", "mlp", "ridge", "ridge, indicators")
+FIRST_TEST = "2019-01-02"
+EVERY_DAYS = 5  # scores are judged on every fifth session: the states' half-life is 4.5
+NEGLIGIBLE = 0.10  # an interval that reaches further does not show that a part was not learned
+COLUMNS = (*PARTS, "total")
+# Part, the recipe that finds more of it, the one that finds less.
+CONTRASTS = (
+    ("order", "lstm", "mlp"),
+    ("order", "cnn", "mlp_20_days"),
+    ("linear", "ridge, indicators", "ridge"),
+)
+
+
+@dataclass(frozen=True)
+class Market:
+    """A simulated market ready for fitting: samples by inputs; fits are as of row ``asof``, the test is all after."""
+
+    seed: int
+    panel: Panel
+    truth: Truth
+    samples: dict[str, Samples]
+    asof: int
+
+
+@dataclass(frozen=True)
+class Interval:
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def make_market(settings: SimulatedMarket, first_test: str = FIRST_TEST) -> Market:
+    """Quickstart's labels, the raw columns and the indicators of one market."""
+    panel, truth = simulate(settings)
+    labels = make_labels(panel, "buy_hold_sell", truth.horizon_days)
+    sets = {"raw": default_set().select(RAW), "indicators": default_set()}
+    samples = {name: Samples.build(panel, features(panel), labels, WINDOW) for name, features in sets.items()}
+    return Market(settings.seed, panel, truth, samples, panel.calendar.first_on_or_after(first_test) - 1)
+
+
+def shares(market: Market, view: View, recipe: Recipe) -> list[float]:
+    """Shares of the parts and of the total, after one fit on what was known at ``asof``.
+
+    The rank IC that scores owe to a part is their rank correlation with its oracle times that oracle's own rank IC;
+    over the latter, the best reachable, it is the rank correlation itself.
+    """
+    samples, test = market.samples[view.inputs], range(market.asof + 1, market.panel.T)
+    entry = update(samples, market.panel.calendar, recipe, market.seed, market.asof)
+    scores = score(samples, Timeline([entry]), test[::EVERY_DAYS]).column().astype(np.float64)
+    found = market.truth.found(scores, samples.mask, test.start, test.stop - 1)
+    return [found[column] for column in COLUMNS]
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """Student's 95 % interval of the mean over independent markets."""
+    half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return Interval(float(np.mean(values)), float(np.mean(values) - half), float(np.mean(values) + half))
+
+
+def verdict(claim: Claim, found: Interval) -> str:
+    """``holds``, ``-`` where nothing is claimed, or what is wrong with the claim."""
+    if claim == "open":
+        return "-"
+    if claim == "none":
+        if found.low > 0:
+            return "FAILS: above 0"
+        return "holds" if found.high < NEGLIGIBLE else f"FAILS: may be more than {NEGLIGIBLE:.2f}"
+    if found.low > float(claim):
+        return "holds"
+    return f"FAILS: not shown to exceed {claim:.2f}" if found.low > 0 else "FAILS: not shown to exceed 0"
+
+
+def table(names: Sequence[str], found: np.ndarray) -> list[str]:
+    """Lines for ``found`` [recipes, markets, columns]: a row per recipe, then the claims that do not hold."""
+    lines = ["| recipe | " + " | ".join(COLUMNS) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
+    made, failed = 0, []
+    for name, values in zip(names, found, strict=True):
+        cells = [interval(column) for column in values.T]
+        said = [verdict(claim, cell) for claim, cell in zip(recipes()[name][0].claims, cells, strict=False)]
+        marks = ["*" if one.startswith("FAILS") else "" for one in said]
+        lines.append(f"| {name} | " + " | ".join(f"{c}{m}" for c, m in zip(cells, [*marks, ""], strict=True)) + " |")
+        made += sum(one != "-" for one in said)
+        failed += [f"  {name}, {part}: {one}" for part, one in zip(PARTS, said, strict=True) if one.startswith("F")]
+    return [*lines, "", f"{made - len(failed)} of {made} claims hold; * marks the others:", *failed]
+
+
+def contrasts(names: Sequence[str], found: np.ndarray) -> list[str]:
+    """Differences within the same markets, which should lie above 0."""
+    lines = []
+    for part, more, less in CONTRASTS:
+        column = COLUMNS.index(part)
+        difference = interval(found[names.index(more), :, column] - found[names.index(less), :, column])
+        said = "holds" if difference.low > 0 else "FAILS"
+        lines.append(f"  {part}: {more} less {less}: {difference} {said}")
+    return ["Differences within the same markets, expected above 0:", *lines]
+
+
+def reachable(markets: Sequence[Market]) -> list[str]:
+    """The best rank IC of each part on the test rows, and the shares of a forecaster that knows all parts."""
+    best, whole = [], []
+    for market in markets:
+        samples, rows = market.samples["raw"], (market.asof + 1, market.panel.T - 1)
+        returns = samples.labels.returns.astype(np.float64)
+        best.append([market.truth.best_rank_ic(returns, samples.mask, *rows)[column] for column in COLUMNS])
+        found = market.truth.found(market.truth.parts["total"], samples.mask, *rows)
+        whole.append([found[column] for column in COLUMNS])
+    titled = (("best reachable rank IC", best), ("shares of a perfect forecaster", whole))
+    return [
+        f"{title}: " + ", ".join(f"{column} {value:.3f}" for column, value in zip(COLUMNS, np.mean(x, 0), strict=True))
+        for title, x in titled
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fast", action="store_true", help="three markets, six recipes")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    began, known = time.monotonic(), recipes()
+    names = list(FAST if options.fast else known)
+    seeds = FAST_MARKETS if options.fast else MARKETS
+    markets = [make_market(SimulatedMarket(symbols=140, members=100, sessions=1462, seed=seed)) for seed in seeds]
+    jobs = [(market, name) for market in markets for name in names]
+
+    def job(number: int, progress: Progress | None) -> tuple[list[float], float]:
+        market, name = jobs[number]
+        before = time.process_time()
+        found = shares(market, *known[name])
+        said = " ".join(f"{value:.4f}" for value in found)
+        print(f"market {market.seed}, {name}: {said}", file=sys.stderr, flush=True)
+        return found, time.process_time() - before
+
+    done = run_jobs(job, len(jobs), options.workers)
+    found = np.array([one for one, _ in done]).reshape(len(markets), len(names), len(COLUMNS)).transpose(1, 0, 2)
+    print("\n".join([*reachable(markets), "", *table(names, found), "", *contrasts(names, found), ""]))
+    cpu = sum(seconds for _, seconds in done)
+    print(f"{len(jobs)} fits, {cpu:.0f} CPU s in all, {time.monotonic() - began:.0f} s with {options.workers} workers")
+
+
+if __name__ == "__main__":
+    main()
