@@ -80,14 +80,20 @@ def override(tree: dict[str, Any], said: str) -> None:
     key, equals, text = said.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {said}: expected key=value, such as costs.fee_bps=5")
-    *parents, last = key.strip().split(".")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {said}: not a YAML value: {' '.join(str(error).split())}") from None
+    place(tree, key.strip(), value, f"--set {said}")
+
+
+def place(tree: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Put a value under a dotted key; ConfigError where a part of the key is a value already."""
+    *parents, last = key.split(".")
     node = tree
     for parent in parents:
         child = node.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"--set {said}: {parent} is a value, not a section")
+            raise ConfigError(f"{where}: {parent} is a value, not a section")
         node = child
-    try:
-        node[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {said}: not a YAML value: {' '.join(str(error).split())}") from None
+    node[last] = value

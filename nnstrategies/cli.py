@@ -80,17 +80,26 @@ def _resumable(run: Run, command: str = "run") -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _begun(config: str, overrides: list[str] | None, runs: Path, resume: Path | None, needs: str = "name") -> Run:
+def _begun(
+    config: str,
+    overrides: list[str] | None,
+    runs: Path,
+    resume: Path | None,
+    needs: str = "name",
+    fast: bool = False,
+) -> Run:
     """A new run, or the one to go on with; ConfigError where the config lacks the section it ``needs``."""
     from nnstrategies import pipeline
+    from nnstrategies.config import fast as shortened
 
     if resume is None:
         chosen = _config(config, overrides)
+        chosen = shortened(chosen) if fast else chosen
         if getattr(chosen, needs) is None:
             raise ConfigError(f"{config}: has no section {needs}; add one, see docs/{needs}.md")
         return pipeline.start(chosen, runs)
-    if overrides:
-        raise typer.BadParameter("a resumed run keeps its own config; leave --set out")
+    if overrides or fast:
+        raise typer.BadParameter("a resumed run keeps its own config; leave --set and --fast out")
     return pipeline.reopen(resume)
 
 
@@ -100,14 +109,23 @@ def run(
     overrides: Set = None,
     runs: Runs = RUNS,
     resume: Resume = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Fewer seeds, epochs and search trials; everything else stays.")
+    ] = False,
+    variants: Annotated[
+        bool,
+        typer.Option("--variants", help="Then run the config's variants, such as a paper's leaks, as further rows."),
+    ] = False,
 ) -> None:
     """Train, backtest and report in one go."""
     from nnstrategies import pipeline
 
-    folder = _begun(config, overrides, runs, resume)
+    folder = _begun(config, overrides, runs, resume, fast=fast)
     with _resumable(folder):
         pipeline.train(folder)
         pipeline.trade(folder)
+        if variants:
+            pipeline.run_variants(folder)
         pipeline.report(folder)
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from nnstrategies.errors import ConfigError
 from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
+from nnstrategies.report.definitions import DEFINITIONS
 from nnstrategies.search.settings import SearchSettings, check_search
 from nnstrategies.settings import (
     MAIN,
@@ -29,19 +31,26 @@ from nnstrategies.settings import (
     EvidenceSettings,
     LabelSettings,
     PortfolioSettings,
+    PublishedSettings,
     RunConfig,
     StrategySettings,
     TaskSettings,
+    VariantSettings,
     WalkForwardSettings,
 )
-from nnstrategies.training import RECIPES, EnsembleRecipe, MomentumRecipe, PersistenceRecipe
-from nnstrategies.training.recipe import Recipe
+from nnstrategies.training import RECIPES, EnsembleRecipe, MomentumRecipe, NetworkRecipe, PersistenceRecipe
+from nnstrategies.training.recipe import Recipe, with_setting
 
 
 def available() -> list[str]:
     """Names of the configs that ship with the package."""
-    folder = resources.files("nnstrategies.configs")
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return sorted(_shipped())
+
+
+def _shipped() -> dict[str, Traversable]:
+    top = resources.files("nnstrategies.configs")
+    entries = [*top.iterdir(), *top.joinpath("systems").iterdir()]
+    return {entry.name.removesuffix(".yaml"): entry for entry in entries if entry.name.endswith(".yaml")}
 
 
 def read_config(source: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -49,20 +58,16 @@ def read_config(source: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
     Raises ConfigError naming the file, the key, what was expected, and the nearest known key.
     """
-    path = Path(source)
+    path, shipped = Path(source), _shipped()
     if path.is_file():
         try:
             text, where = path.read_text(encoding="utf-8"), str(source)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"config {source}: expected readable UTF-8 text, got {type(error).__name__}") from None
-    elif str(source) in available():
-        text, where = (
-            resources.files("nnstrategies.configs").joinpath(f"{source}.yaml").read_text("utf-8"),
-            f"{source}.yaml",
-        )
+    elif str(source) in shipped:
+        text, where = shipped[str(source)].read_text("utf-8"), f"{source}.yaml"
     else:
-        mend = suggest(str(source), available())
-        raise ConfigError(f"config {source}: no such file, and no config of that name; {mend}")
+        raise ConfigError(f"config {source}: no such file, and no config of that name; {suggest(str(source), shipped)}")
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -89,15 +94,16 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         "evidence": EvidenceSettings,
         "strategy": StrategySettings,
         "account": AccountSettings,
+        "published": PublishedSettings,
     }
     if values.get("search") is not None:
         sections["search"] = SearchSettings
     for name, cls in sections.items():
-        if name in values:
+        if values.get(name) is not None or (name in values and name != "published"):
             values[name] = build(cls, values[name], f"{where}: {name}")
     values["recipes"] = _recipes(values["recipes"], values["walk_forward"], where)
     _check_recipes(values["recipes"], where)
-    for name, cls in (("tasks", TaskSettings), ("portfolios", PortfolioSettings)):
+    for name, cls in (("tasks", TaskSettings), ("portfolios", PortfolioSettings), ("variants", VariantSettings)):
         if name in values:
             if not isinstance(values[name], dict):
                 raise ConfigError(f"{where}: {name}: expected named sections, got {values[name]!r}")
@@ -115,6 +121,30 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         raise ConfigError(f"{where}: {error}") from None
     _check_whole(config, where)
     return config
+
+
+def fast(config: RunConfig) -> RunConfig:
+    """The same run with fewer seeds, epochs and search trials; dates, universe, features, costs and rules stay.
+
+    At most 2 seeds, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials.
+    """
+    search = config.search and dataclasses.replace(config.search, trials=min(config.search.trials, 10))
+    return dataclasses.replace(
+        config,
+        name=f"{config.name}-fast",
+        title=f"{config.title or config.name} (fast form)",
+        recipes={name: _with_fewer(recipe) for name, recipe in config.recipes.items()},
+        seeds=config.seeds[:2],
+        evidence=dataclasses.replace(config.evidence, refits=min(config.evidence.refits, 5)),
+        search=search,
+    )
+
+
+def _with_fewer(recipe: Recipe) -> Recipe:
+    if isinstance(recipe, EnsembleRecipe):
+        members = {name: _with_fewer(one) for name, one in recipe.members.items()}
+        return dataclasses.replace(recipe, members=members, seeds=recipe.seeds[:2])
+    return with_setting(recipe, "epochs", min(recipe.epochs, 3)) if isinstance(recipe, NetworkRecipe) else recipe
 
 
 def to_tree(config: RunConfig) -> dict[str, Any]:
@@ -228,6 +258,9 @@ def _plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _check_whole(config: RunConfig, where: str) -> None:
     _check_tasks(config, where)
     _check_portfolios(config, where)
+    _check_published(config, where)
+    for name in config.variants:
+        _check_name("variants", name, where)
     for name, recipe in config.recipes.items():
         task = config.task_of(name)[1]
         known = _named(task.features, f"{where}: features")
@@ -288,6 +321,16 @@ def _check_tasks(config: RunConfig, where: str) -> None:
             _known(task.picks.of, config.main_task.recipes, "recipe of the run's own task", f"{where}: tasks.{name}")
             if task.picks.since >= config.walk_forward.first_test:
                 raise ConfigError(f"{where}: tasks.{name}: picks.since: expected a date before walk_forward.first_test")
+
+
+def _check_published(config: RunConfig, where: str) -> None:
+    if config.published is None:
+        return
+    figures = [entry.key for entry in DEFINITIONS]
+    for name, row in config.published.figures.items():
+        _known(name, [*config.traded, *_BASELINES], "portfolio", f"{where}: published.figures")
+        for figure in row:
+            _known(figure, figures, "figure", f"{where}: published.figures.{name}")
 
 
 def _known(name: str, known: Any, what: str, where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from nnstrategies.errors import ConfigError
 from nnstrategies.evidence import Measure
@@ -158,6 +158,22 @@ class PortfolioSettings:
 
 
 @dataclass(frozen=True)
+class PublishedSettings:
+    """A paper's own figures, printed beside the measured ones: portfolio -> figure of docs/metrics.md -> value."""
+
+    source: str
+    figures: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class VariantSettings:
+    """The same run with some keys changed (``a.b: value``); note says what that is."""
+
+    note: str
+    set: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class WalkForwardSettings:
     """Test span, how often models are refitted, on what, and what a refit starts from; see ``RefitPlan``.
 
@@ -222,6 +238,7 @@ class RunConfig:
     (``s4``). inputs: recipe -> those that it sees, all of its task's for a recipe that is not named. market: rule book,
     by name or file; by default that of the data's source. groups, measure: see TaskSettings; tasks: what further
     recipes learn. portfolios: made of several recipes; without any, each recipe of the run's own task trades alone.
+    published, variants: a paper's figures, and the same run with something changed (``run --variants``).
     executor, workers: where independent fits run, and in how many processes; results do not depend on it.
     """
 
@@ -246,6 +263,8 @@ class RunConfig:
     measure: Measure = "across"
     tasks: Mapping[str, TaskSettings] = field(default_factory=dict)
     portfolios: Mapping[str, PortfolioSettings] = field(default_factory=dict)
+    published: PublishedSettings | None = None
+    variants: Mapping[str, VariantSettings] = field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     executor: Literal["local", "processes"] = "processes"
     workers: int = 2

@@ -12,11 +12,24 @@ from nnstrategies.pipeline.run import Run, reopen, start
 from nnstrategies.pipeline.searching import search_first
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
+from nnstrategies.pipeline.variants import run_variants
 from nnstrategies.report import build_report
 from nnstrategies.settings import RunConfig
 from nnstrategies.trials import TrialLedger, listing
 
-__all__ = ["Run", "check_data", "explain_in_full", "reopen", "report", "search", "start", "trade", "train", "trials"]
+__all__ = [
+    "Run",
+    "check_data",
+    "explain_in_full",
+    "reopen",
+    "report",
+    "run_variants",
+    "search",
+    "start",
+    "trade",
+    "train",
+    "trials",
+]
 
 
 def report(run: Run) -> Path:

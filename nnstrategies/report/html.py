@@ -17,6 +17,7 @@ from nnstrategies.report.folds import fold_table, fold_timelines
 from nnstrategies.report.importance import importance_charts, importance_table, quick_note
 from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import Metric, metrics_bytes, run_metrics
+from nnstrategies.report.published import published, variants
 from nnstrategies.report.run_folder import RunFolder, read_run_folder
 from nnstrategies.report.svg import Chart
 from nnstrategies.report.tearsheet import tear_sheet
@@ -98,6 +99,8 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
 def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, tables.Table | None]:
     return {
         "comparison": tables.comparison(run, metrics),
+        "published": published(run, metrics),
+        "variants": variants(run, metrics),
         "figures": tables.all_figures(run, metrics),
         "evidence": tables.evidence(run),
         "truth": tables.known_truth(run),

@@ -82,6 +82,7 @@ class RunFolder:
     calibration: pd.DataFrame
     importance: pd.DataFrame
     config: str
+    variants: dict[str, Any]
 
     @property
     def headline(self) -> str:
@@ -124,6 +125,7 @@ def read_run_folder(root: Path) -> RunFolder:
         evidence=_json(root / "evidence.json", dict),
         truth=_json(truth, dict, ("parts", "models")) if truth.exists() else None,
         config=_text(root / "config.yaml"),
+        variants=_json(root / "variants.json", dict) if (root / "variants.json").exists() else {},
         **tables,
     )
     _check_names(run)

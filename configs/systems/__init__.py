@@ -1,0 +1,1 @@
+"""Rule books of markets, one YAML file each."""

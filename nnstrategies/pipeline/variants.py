@@ -1,0 +1,75 @@
+"""The same run with something changed: a published system's leaks, its sweeps, each with a row beside the run's own."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from nnstrategies.checked import place
+from nnstrategies.config import parse, to_tree
+from nnstrategies.errors import NNStrategiesError
+from nnstrategies.pipeline.folder import RunFolder
+from nnstrategies.pipeline.manifest import leaks
+from nnstrategies.pipeline.run import Run, reopen
+from nnstrategies.pipeline.trading import trade
+from nnstrategies.pipeline.training import train
+from nnstrategies.report import build_report
+from nnstrategies.settings import RunConfig
+
+log = logging.getLogger(__name__)
+
+
+def run_variants(run: Run) -> None:
+    """Train, trade and report every variant below the run's folder, and write variants.json beside its own tables.
+
+    A finished variant is not run again. One that cannot be run has its error in the row, and the others go on.
+    """
+    rows = run.folder.read_json("variants.json") if run.folder.has("variants.json") else {}
+    for name, variant in run.config.variants.items():
+        if rows.get(name, {}).get("evidence"):
+            log.info("variant %s: complete, not run again", name)
+            continue
+        row: dict[str, Any] = {"note": variant.note}
+        try:
+            row |= _measured(_opened(run.folder.path / "variants" / name, config_of(run.config, name)))
+        except NNStrategiesError as error:
+            log.warning("variant %s: %s", name, error)
+            row["error"] = str(error)
+        rows[name] = row
+        run.folder.write_json("variants.json", rows)
+
+
+def config_of(config: RunConfig, variant: str) -> RunConfig:
+    """The run's config with the variant's keys changed, and without variants of its own."""
+    tree = to_tree(config)
+    changes = config.variants[variant].set
+    for key in ("variants", "published"):
+        tree.pop(key)
+    for key, value in changes.items():
+        place(tree, key, value, f"variants.{variant}.set")
+    tree["name"] = f"{config.name}-{variant}"
+    tree["title"] = f"{config.title or config.name}: {config.variants[variant].note}"
+    return parse(tree, f"variant {variant}")
+
+
+def _opened(path: Path, config: RunConfig) -> Run:
+    if (path / "config.yaml").is_file():
+        return reopen(path)
+    path.mkdir(parents=True, exist_ok=True)
+    RunFolder(path).write_yaml("config.yaml", to_tree(config))
+    return reopen(path)
+
+
+def _measured(run: Run) -> dict[str, Any]:
+    """A row: the headline's figures, the evidence of the recipe that orders it, and what reads the future."""
+    train(run)
+    trade(run)
+    build_report(run.folder.path)
+    metrics, evidence = run.folder.read_json("metrics.json"), run.folder.read_json("evidence.json")
+    return {
+        "leaks": leaks(run),
+        "metrics": metrics[run.config.headline],
+        "evidence": evidence[run.judged],
+        "test": [str(run.panel.sessions[row]) for row in run.test_rows],
+    }

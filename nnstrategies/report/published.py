@@ -1,0 +1,64 @@
+"""A paper's figures beside the measured ones, and the rows of the same run with something changed."""
+
+from __future__ import annotations
+
+from nnstrategies.report.definitions import DEFINITIONS, recipe_label
+from nnstrategies.report.formats import DASH, by_style, p_text, ratio
+from nnstrategies.report.metrics import Metric
+from nnstrategies.report.run_folder import RunFolder
+from nnstrategies.report.tables import BASELINES, Row, Table
+
+_OF_VARIANTS = (
+    *("annual_return_geometric", "excess_over_equal_weight", "volatility", "sharpe", "max_drawdown"),
+    "information_ratio",
+)
+_ENTRIES = {entry.key: entry for entry in DEFINITIONS}
+
+
+def published(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table | None:
+    """Two rows a portfolio, what the paper says and what was measured, for the figures that the paper has."""
+    said = run.manifest.get("published")
+    if not said:
+        return None
+    keys = [key for key in _ENTRIES if any(key in row for row in said["figures"].values())]
+    rows = []
+    for name, row in said["figures"].items():
+        label = BASELINES[name][0] if name in BASELINES else recipe_label(name)
+        rows.append(Row(label, [_cell(key, row.get(key)) for key in keys], "published", "baseline"))
+        measured = [_cell(key, metrics[name].get(key)) for key in keys]
+        rows.append(Row(label, measured, "measured", "headline" if name == run.headline else ""))
+    note = (
+        f"Published: {said['source']}. Its definitions of these figures may differ from ours, which are listed below."
+    )
+    return Table(["Portfolio", *(_ENTRIES[key].label for key in keys)], rows, note=note)
+
+
+def variants(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table | None:
+    """A row for each variant of the run, after its own; None when none was run."""
+    if not run.variants:
+        return None
+    own = [_cell(key, metrics[run.headline].get(key)) for key in _OF_VARIANTS]
+    rows = [Row("This run", [*own, *_score(run.evidence.get(run.judged, {}))], "", "headline")]
+    for name, row in run.variants.items():
+        if "error" in row:
+            rows.append(Row(recipe_label(name), [DASH] * (len(_OF_VARIANTS) + 2), f"not run: {row['error']}"))
+            continue
+        cells = [_cell(key, row["metrics"].get(key)) for key in _OF_VARIANTS]
+        remark = f"{row['note']}; reads the future: {', '.join(row['leaks'])}" if row["leaks"] else row["note"]
+        rows.append(
+            Row(recipe_label(name), [*cells, *_score(row["evidence"])], remark, "baseline" if row["leaks"] else "")
+        )
+    note = "Each row is a run of its own below this folder, with its own report; nothing else was changed."
+    return Table(["Run", *(_ENTRIES[key].label for key in _OF_VARIANTS), "Rank IC", "p value"], rows, note=note)
+
+
+def _score(evidence: dict[str, object]) -> list[str]:
+    value = evidence.get("rank_ic")
+    return [
+        ratio(value, 4) if isinstance(value, float) else DASH,
+        p_text(evidence.get("p_value")) if evidence.get("null") else DASH,
+    ]  # type: ignore[arg-type]
+
+
+def _cell(key: str, value: Metric) -> str:
+    return by_style(value, _ENTRIES[key].style)

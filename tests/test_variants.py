@@ -1,0 +1,111 @@
+"""A system's own rows: what a paper published, the same run with something changed, and the fast form."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from nnstrategies.config import fast, parse, to_tree
+from nnstrategies.errors import ConfigError
+from nnstrategies.pipeline import report, run_variants, start, trade, train
+from tests.test_pipeline import FEATURES, NETWORK, TINY
+
+TREE = TINY | {
+    "recipes": {"lstm": {**NETWORK, "model": "lstm", "settings": {"layers": 1, "hidden": 4}}},
+    "inputs": {},
+    "headline": "lstm",
+    "seeds": [1],
+    "evidence": {"refits": 1},
+    "published": {
+        "source": "A paper, table 2",
+        "figures": {"lstm": {"annual_return_geometric": 0.222, "sharpe": 1.986}, "benchmark": {"total_return": 0.256}},
+    },
+    "variants": {
+        "whole_sample_scaler": {
+            "note": "scaled before the split, as the paper does",
+            "set": {"recipes.lstm.scaling": "leaky_minmax"},
+        },
+        "five_features": {"note": "without volatility", "set": {"features": FEATURES[:5]}},
+        "impossible": {"note": "too late a test", "set": {"walk_forward.first_test": "2031-01-01"}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory):
+    run = start(parse(TREE, "x"), tmp_path_factory.mktemp("variants"))
+    train(run)
+    trade(run)
+    run_variants(run)
+    report(run)
+    return run
+
+
+def test_each_variant_is_a_run_of_its_own_with_a_row_beside(finished):
+    rows = finished.folder.read_json("variants.json")
+    assert list(rows) == ["whole_sample_scaler", "five_features", "impossible"]
+    assert rows["whole_sample_scaler"]["leaks"] == ["leaky_minmax of lstm"]
+    assert rows["five_features"]["leaks"] == []
+    assert "must lie inside the data" in rows["impossible"]["error"]
+    own = pd.read_parquet(finished.folder.path / "returns.parquet")
+    for name in ("whole_sample_scaler", "five_features"):
+        folder = finished.folder.path / "variants" / name
+        returns = pd.read_parquet(folder / "returns.parquet")
+        assert not returns["lstm"].equals(own["lstm"])
+        assert returns["benchmark"].equals(own["benchmark"])
+        assert (folder / "report.html").is_file()
+    stamped = (finished.folder.path / "variants" / "whole_sample_scaler" / "report.html").read_text(encoding="utf-8")
+    assert "reads the future on purpose" in stamped
+
+
+def test_the_report_prints_published_and_measured_side_by_side(finished):
+    page = (finished.folder.path / "report.html").read_text(encoding="utf-8")
+    for text in ("Published and measured", "A paper, table 2", "1.99", "scaled before the split", "not run: "):
+        assert text in page
+    metrics = json.loads((finished.folder.path / "metrics.json").read_text())
+    assert metrics["lstm"]["annual_return_geometric"] is not None
+
+
+def test_finished_variants_are_not_run_again(finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.path.glob("variants/*/metrics.json")}
+    run_variants(finished)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_the_fast_form_cuts_seeds_epochs_and_trials_only():
+    tree = TREE | {"seeds": [1, 2, 3], "evidence": {"refits": 19}}
+    tree["recipes"] = {"lstm": {**NETWORK, "model": "lstm", "epochs": 20}, "ridge": {"kind": "ridge"}}
+    whole, short = parse(tree, "x"), fast(parse(tree, "x"))
+    assert (short.seeds, short.evidence.refits, short.recipes["lstm"].epochs) == ((1, 2), 5, 3)
+    before, after = to_tree(whole), to_tree(short)
+    for tree in (before, after):
+        for key in ("name", "title", "seeds"):
+            tree.pop(key)
+        tree["evidence"].pop("refits")
+        tree["recipes"]["lstm"].pop("epochs")
+    assert after == before
+
+
+def test_the_resolved_form_is_the_same_config():
+    config = parse(TREE, "x")
+    assert parse(to_tree(config), "x") == config
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "said"),
+    [
+        ("published", {"source": "x", "figures": {"lstn": {"sharpe": 1.0}}}, "'lstn' is no portfolio"),
+        ("published", {"source": "x", "figures": {"lstm": {"sharp": 1.0}}}, "no figure; did you mean 'sharpe'"),
+            "published",
+            {"source": "x", "figures": {"lstm": {"sharp": 1.0}}},
+            "'sharp' is no figure; did you mean 'sharpe'",
+        ),
+        ("variants", {"a": {"note": "x", "sets": {}}}, "sets: unknown key; did you mean 'set'"),
+    ],
+)
+def test_a_mistake_is_named(section, value, said):
+    with pytest.raises(ConfigError) as error:
+        parse(TREE | {section: value}, "x")
+    assert said in str(error.value)
