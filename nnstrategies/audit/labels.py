@@ -40,7 +40,7 @@ def check_labels(
     futures: Mapping[str, Future] = FUTURES,
     known: Labels | None = None,
 ) -> Stage:
-    """Labels with end <= t must stay byte-equal, whatever comes after t. (``Labels`` refuses an end before its decision.)
+    """Labels with end <= t must stay byte-equal, whatever comes after t; ``Labels`` refuses an end before its decision.
 
     What moves under noise after t is made of something later than t, so a label that moves although its ``end`` says it
     is known by t claims too much: it would pass a purge that it should not pass.
