@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nnstrategies.report.definitions import DEFINITIONS, recipe_label
+from nnstrategies.report.definitions import BASELINES, DEFINITIONS, recipe_label
 from nnstrategies.report.formats import DASH, by_style, p_text, ratio
 from nnstrategies.report.metrics import Metric
 from nnstrategies.report.run_folder import RunFolder
-from nnstrategies.report.tables import BASELINES, Row, Table
+from nnstrategies.report.tables import Row, Table
 
 _OF_VARIANTS = (
     *("annual_return_geometric", "excess_over_equal_weight", "volatility", "sharpe", "max_drawdown"),
@@ -57,7 +57,7 @@ def _score(evidence: dict[str, object]) -> list[str]:
     return [
         ratio(value, 4) if isinstance(value, float) else DASH,
         p_text(evidence.get("p_value")) if evidence.get("null") else DASH,
-    ]  # type: ignore[arg-type]
+    ]
 
 
 def _cell(key: str, value: Metric) -> str:
