@@ -53,21 +53,25 @@ def shuffled(samples: Samples, seed: int, measure: Measure = "across") -> Sample
 
     across: each symbol gets another's whole label history, by one random permutation over all dates, for values, ends
         and returns alike. A label path thus keeps its overlap, its persistence and its dates, only not its symbol.
-    time: each symbol keeps its own, moved on by a random number of sessions around the end, at least a tenth of the
-        span: another symbol's path would leave in what all have in common on a date.
+    time: each symbol keeps its own, all moved on by one random number of sessions around the end, at least a tenth of
+        the span. Another symbol's path would leave in what all have in common on a date; a number for each symbol would
+        take it out of the null alone, which would be too narrow.
     """
     rng = np.random.default_rng(seed)
     if measure == "across":
         return samples.permuted(rng.permutation(samples.N))
     least = max(samples.T // 10, 1)
-    return samples.moved(rng.integers(least, samples.T - least + 1, size=samples.N))
+    return samples.moved(np.full(samples.N, rng.integers(least, samples.T - least + 1)))
 
 
 def p_value(observed: float, null: Sequence[float]) -> float:
-    """(1 + number of null values at least as large) / (1 + B), one-sided (Phipson, Smyth, 2010); NaN without a null."""
+    """(1 + number of null values at least as large) / (1 + B), one-sided (Phipson, Smyth, 2010); NaN without a null.
+
+    A refit without a value (its scores do not vary) counts as at least as large: nothing is known of it.
+    """
     if not len(null) or not np.isfinite(observed):
         return float("nan")
-    return (1 + sum(value >= observed for value in null)) / (1 + len(null))
+    return (1 + sum(not value < observed for value in null)) / (1 + len(null))
 
 
 def mean_rank_ic(scores: AnyArray, samples: Samples, rows: Sequence[int], measure: Measure = "across") -> float:

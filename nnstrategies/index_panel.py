@@ -18,7 +18,8 @@ def index_panel(panel: Panel) -> Panel:
 
     open, high, low and close are mean moves from the close before, of adjusted prices. High and low are thus means of
     highs and lows, wider apart than an index's own. volume: the mean over members of a day's volume over its mean in
-    the 60 sessions before, in millions. Known at the close of its day. Raises DataError for a panel without members.
+    the 60 sessions before, in millions. Known at the close of its day; not listed before the first day with members.
+    Raises DataError for a panel without members.
     """
     counts = np.vstack([np.zeros((1, panel.N), dtype=bool), panel.members[:-1] & panel.trading[:-1]]) & panel.trading
     if not counts.any():
@@ -30,6 +31,10 @@ def index_panel(panel: Panel) -> Panel:
     fields["volume"] = 1e6 * _mean(_surge(panel.adjusted("volume")), counts, absent=1.0)[:, None]
     fields["adj_factor"] = np.ones((panel.T, 1))
     status = np.full((panel.T, 1), Status.TRADING, dtype=np.uint8)
+    before_any = int(np.argmax(counts.any(axis=1)))
+    status[:before_any] = Status.UNLISTED
+    for values in fields.values():
+        values[:before_any] = np.nan
     return Panel(panel.sessions, (SYMBOL,), fields, status, panel.series, name=f"index of {panel.name}")
 
 

@@ -95,17 +95,25 @@ class Samples:
     def rows(self, first: int, last: int, known_by: int, stride: int = 1) -> tuple[IntArray, IntArray]:
         """(t, n) of the labelled samples with first <= t <= last and a label known by the close of ``known_by``.
 
-        stride: only t = last, last - stride, ...; ordered by t, then n.
+        stride: only every so many decisions, counted back from the last: dates, or where labels run from one month
+            (week) to the next, those that have one. Ordered by t, then n.
         """
         if last >= self.T or stride < 1:
             raise DataError(
                 f"samples: rows({first}, {last}, stride={stride}): expected last < {self.T} and a stride of at least 1"
             )
-        days = np.arange(last, max(first, 0) - 1, -stride)[::-1]
+        days = self._decisions(max(first, 0), last)[::-stride][::-1]
         end = self.labels.end[days]
         usable = self.mask[days] & (end >= 0) & (end <= known_by) & np.isfinite(self.labels.values[days])
         at, n = np.nonzero(usable)
         return days[at].astype(np.int64), n.astype(np.int64)
+
+    def _decisions(self, first: int, last: int) -> IntArray:
+        """Dates first..last; of labels that most dates cannot have, the dates that have one."""
+        days = np.arange(first, last + 1)
+        labelled = (self.labels.end[days] >= 0).any(axis=1)
+        sparse = labelled.any() and np.median(np.diff(np.flatnonzero(labelled), prepend=-1)) > 2
+        return days[labelled] if sparse else days
 
 
 def complete_windows(features: Features, window: int) -> BoolArray:

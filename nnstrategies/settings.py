@@ -87,10 +87,9 @@ class LabelSettings:
     def __post_init__(self) -> None:
         _require(self.horizon_days >= 1, "horizon_days", "at least 1 session", self.horizon_days)
         _ = self.holding  # refuses what does not go together
-        further = all(days >= 1 and days != self.horizon_days for days in self.also_days)
-        _require(
-            (further and self.horizon == "days") or not self.also_days, "also_days", "other horizons", self.also_days
-        )
+        usual = self.horizon == "days" and self.price == "open"
+        other = usual and all(days >= 1 and days != self.horizon_days for days in self.also_days)
+        _require(other or not self.also_days, "also_days", "other horizons, from open to open", self.also_days)
         rising = self.thresholds is None or self.thresholds[0] < self.thresholds[1]
         _require(rising, "thresholds", "two rising numbers", self.thresholds)
 

@@ -163,3 +163,20 @@ def test_without_a_signal_rejections_at_5_percent_are_chance(without_signal, rec
 def test_with_a_strong_signal_the_null_is_rejected(recipe):
     trials = [trial(seed, signal=True, symbols=40, sessions=320, linear=0.3) for seed in range(5)]
     assert sum(one.p(recipe, seed) <= 0.05 for seed, one in enumerate(trials)) >= 4
+
+
+def test_a_refit_without_a_value_counts_as_at_least_as_large():
+    assert p_value(0.01, [float("nan")] * 19) == 1.0
+    assert p_value(0.5, [0.1, float("nan"), 0.2]) == 0.5
+
+
+def test_labels_moved_through_time_keep_what_symbols_share_on_a_date():
+    """Moved apart, errors of a model for each symbol would average out in the null alone."""
+    _, samples = market_samples("return")
+    moved = shuffled(samples, 3, "time").labels.returns
+    shift = {
+        k
+        for k in range(40, samples.T - 39)
+        if np.array_equal(moved[300:350], np.roll(samples.labels.returns, k, 0)[300:350], True)
+    }
+    assert len(shift) == 1

@@ -221,7 +221,9 @@ def test_the_index_is_the_members_mean_move_and_knows_nothing_of_the_future():
     noisy = index_panel(replace_future(panel, t, np.random.default_rng(1)))
     for name in ("open", "high", "low", "close", "volume"):
         assert noisy[name][: t + 1].tobytes() == index[name][: t + 1].tobytes()
-        assert np.isfinite(index[name]).all()
+        assert np.isfinite(index[name][1:]).all()
+    assert not index.listed[0, 0]  # nobody was a member the day before
+    assert index.listed[1:].all()
 
 
 # -- labels moved through time ---------------------------------------------------------------------------------------

@@ -105,3 +105,18 @@ def test_a_mistake_is_named(section, value, said):
     with pytest.raises(ConfigError) as error:
         parse(TREE | {section: value}, "x")
     assert said in str(error.value)
+
+
+def test_a_variant_of_what_the_config_resolved_resolves_it_anew():
+    from nnstrategies.pipeline.variants import config_of
+
+    changed = {
+        "length": {"note": "half a year", "set": {"walk_forward.train_days": 126, "walk_forward.valid_days": 25}},
+        "rules": {"note": "China", "set": {"market": "cn_a"}},
+    }
+    recipes = {"lstm": TREE["recipes"]["lstm"], "ridge": {"kind": "ridge"}, "own": {"kind": "ridge", "train_days": 77}}
+    config = parse(TREE | {"variants": changed, "recipes": recipes}, "x")
+    length = config_of(config, "length").recipes
+    assert [length[name].train_days for name in ("lstm", "ridge", "own")] == [126, 126, 77]
+    assert length["lstm"].valid_days == 30  # the recipe's own
+    assert type(config_of(config, "rules").costs).__name__ == "ScheduleSettings"

@@ -70,7 +70,7 @@ class Stage:
     def verdict(self) -> Verdict:
         if self.findings:
             return max((finding.verdict for finding in self.findings), key=_BY_WEIGHT.index)
-        return "clean" if self.checked else "not checked"
+        return "clean" if self.checked and (self.compared or self.thing == "table") else "not checked"
 
 
 @dataclass(frozen=True)

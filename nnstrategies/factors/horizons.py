@@ -69,6 +69,11 @@ class FactorSamples(Samples):
         horizons = tuple(labels.of_columns(order) for labels in self.horizons)
         return replace(self, labels=self.labels.of_columns(order), horizons=horizons)
 
+    def moved(self, days: IntArray) -> FactorSamples:
+        """See ``Samples.moved``: every horizon moves with the labels."""
+        horizons = tuple(labels.moved(days) for labels in self.horizons)
+        return replace(self, labels=self.labels.moved(days), horizons=horizons)
+
     def upto(self, t: int) -> FactorSamples:
         """What is known at the close of session t, of every horizon."""
         return replace(

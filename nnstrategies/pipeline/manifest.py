@@ -89,7 +89,10 @@ def _tasks(run: Run) -> list[Task]:
 def leaks(run: Run) -> list[str]:
     """What of a run reads the future on purpose: features and scalers, by name."""
     features = [name for task in _tasks(run) for name in task.features.leaky]
-    scaling = {name: getattr(recipe, "scaling", "") for name, recipe in run.config.recipes.items()}
+    recipes = dict(run.config.recipes)
+    for name, recipe in run.config.recipes.items():
+        recipes |= {f"{name}.{key}": one for key, one in getattr(recipe, "members", {}).items()}
+    scaling = {name: getattr(recipe, "scaling", "") for name, recipe in recipes.items()}
     return [*features, *(f"{kind} of {name}" for name, kind in scaling.items() if kind.startswith("leaky_"))]
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import ConfigError, DataError, RunFolderError
+from nnstrategies.factors.ic import LEAST_SYMBOLS
 from nnstrategies.features import FeatureSet
 from nnstrategies.panel import Panel
 from nnstrategies.pipeline.console import console, open_log
@@ -146,6 +147,8 @@ class Run:
                 f"walk_forward: no date of the test has a label {self.config.label.horizon_days} sessions ahead inside "
                 f"the data; begin the test earlier or shorten label.horizon_days"
             )
+        for name in self.config.recipes:
+            self._check_measure(name, first, last)
         index = self.panel.series.get("benchmark")
         if index is not None and not np.isfinite(index[first : last + 1]).all():
             at = self.panel.sessions[first + int(np.argmin(np.isfinite(index[first : last + 1])))]
@@ -161,6 +164,22 @@ class Run:
                 f"run folder {self.folder.path}: its models were trained on data {trained[:12]}, the config now loads "
                 f"{self.panel.fingerprint[:12]}; restore the data or start a new run"
             )
+
+    def _check_measure(self, name: str, first: int, last: int) -> None:
+        """Rank ICs across symbols need a date with 3 of them."""
+        task = self.task(self.config.task_of(name)[0])
+        known = task.samples.mask[first : last + 1] & np.isfinite(task.samples.labels.returns[first : last + 1])
+        if task.settings.measure == "across" and known.sum(axis=1).max(initial=0) < LEAST_SYMBOLS:
+            raise ConfigError(
+                f"recipes.{name}: no date of the test has {LEAST_SYMBOLS} symbols with a whole window and a label, so "
+                f"nothing can be compared across symbols; set measure: time, or take more symbols"
+            )
+
+    def judged_rows(self, name: str) -> list[int]:
+        """Rows of the test on which information coefficients are measured: every so many of those that have labels."""
+        first, last = self.test_rows
+        labelled = np.isfinite(self.task(self.config.task_of(name)[0]).samples.labels.returns[first : last + 1])
+        return [first + int(row) for row in np.flatnonzero(labelled.any(axis=1))[:: self.config.evidence.every_days]]
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.config import recipe_tree
-from nnstrategies.errors import ConfigError
+from nnstrategies.errors import ConfigError, RunFolderError
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.trial_records import candidate_of, record_search, tell
@@ -47,6 +47,13 @@ def search(run: Run, name: str) -> None:
 def search_first(run: Run) -> list[str]:
     """Search as of the session before the test; lines with the table of trials and the choice."""
     settings = _settings(run)
+    picks = run.config.task_of(settings.recipe)[1].picks
+    if picks:
+        raise ConfigError(
+            f"search: {settings.recipe} learns from the picks of {picks.of}, which has to be trained first; take 'run'"
+        )
+    if run.folder.has(f"parts/{settings.recipe}.json"):
+        raise RunFolderError(f"{run.folder.path}: {settings.recipe} is trained; its search stays as it is: start anew")
     (choice,) = _search(run, settings, search_rows(run.panel.calendar, *run.test_rows, settings)[:1]).choices
     table = trial_table(choice, settings.sign).to_string(index=False, na_rep="", float_format="{:.4f}".format)
     return [*table.splitlines(), "", _told(choice)]

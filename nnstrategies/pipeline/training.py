@@ -97,12 +97,12 @@ def _check_inputs(run: Run) -> None:
 
 def _train_recipe(run: Run, name: str) -> None:
     """Every chain of every seed, and every refit of the null, as a job of its own; finished ones are not repeated."""
-    config, (first, last), plan = run.config, run.test_rows, run.plan_of(name)
+    config, last, plan = run.config, run.test_rows[1], run.plan_of(name)
     recipe = run.recipe_of(name)
     settled = recipe_at(run, name)
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
     samples, calendar = run.samples_of(name), run.panel.calendar
-    judged = range(first, last + 1, config.evidence.every_days)  # rows on which information coefficients are measured
+    judged = run.judged_rows(name)
     null = 0 if isinstance(config.recipes[name], MomentumRecipe) else config.evidence.refits  # it sees no label
     store = FitStore(run.folder.path, config.device)
     chains = [(seed, rows) for seed in seeds for rows in plan.chains(calendar)]
@@ -291,5 +291,5 @@ def _join(run: Run) -> None:
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
     for name, part in parts.items():
         p, value = part["evidence"]["p_value"], part["evidence"]["rank_ic"]
-        said = "no null refits" if p is None else f"p = {p:.3f} from {part['evidence']['refits']} shuffled refits"
+        said = "no null" if p is None else f"p = {p:.3f} from {part['evidence']['refits']} shuffled refits"
         log.info("%s: %s, %s", name, "no rank IC" if value is None else f"rank IC {value:.4f}", said)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
 from nnstrategies.settings import RunConfig
+from nnstrategies.training import RECIPES
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +49,30 @@ def config_of(config: RunConfig, variant: str) -> RunConfig:
     changes = config.variants[variant].set
     for key in ("variants", "published"):
         tree.pop(key)
+    _forget_defaults(tree, config, changes)
     for key, value in changes.items():
         place(tree, key, value, f"variants.{variant}.set")
     tree["name"] = f"{config.name}-{variant}"
     tree["title"] = f"{config.title or config.name}: {config.variants[variant].note}"
     return parse(tree, f"variant {variant}")
+
+
+def _forget_defaults(tree: dict[str, Any], config: RunConfig, changes: Mapping[str, Any]) -> None:
+    """What the resolved config took from a key that the variant changes has to be resolved anew."""
+    if "market" in changes:
+        tree.pop("costs")
+    for name in ("train_days", "valid_days", "embargo_days"):
+        if f"walk_forward.{name}" not in changes:
+            continue
+        given = getattr(config.walk_forward, name)
+        for recipe in _with_members(tree["recipes"]):
+            usual = next((f.default for f in dataclasses.fields(RECIPES[recipe["kind"]]) if f.name == name), None)
+            if name in recipe and recipe[name] == (usual if given is None else given):
+                recipe.pop(name)
+
+
+def _with_members(recipes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [one for recipe in recipes.values() for one in (recipe, *_with_members(recipe.get("members", {})))]
 
 
 def _opened(path: Path, config: RunConfig) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from nnstrategies.report.definitions import recipe_label
 from nnstrategies.report.metrics import SESSIONS_PER_YEAR, drawdowns
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.svg import INK, MUTED, WIDTH, Chart, Key, date_axis, drawing, percent_axis, series, to_svg
+from nnstrategies.typing import FloatArray
 
 ROLLING_SHARPE_SESSIONS = 126
 ROLLING_IC_SESSIONS = 60
@@ -203,18 +205,24 @@ def rank_ic(run: RunFolder) -> Chart | None:
 
 def null_histograms(run: RunFolder) -> list[Chart]:
     """One chart per recipe that has a null, on a common scale."""
-    entries = {name: entry for name, entry in run.evidence.items() if entry.get("null")}
+    entries = {name: _known(entry) for name, entry in run.evidence.items() if entry.get("rank_ic") is not None}
+    entries = {name: null for name, null in entries.items() if len(null)}
     if not entries:
         return []
-    values = np.concatenate([[*entry["null"], entry["rank_ic"]] for entry in entries.values()])
+    values = np.concatenate([[*null, float(run.evidence[name]["rank_ic"])] for name, null in entries.items()])
     pad = max(float(np.ptp(values)) * 0.06, 1e-4)
     limits = (float(values.min()) - pad, float(values.max()) + pad)
     return [_null_histogram(run, name, limits) for name in entries]
 
 
+def _known(entry: dict[str, Any]) -> FloatArray:
+    """The refits of a null that have a value."""
+    return np.array([value for value in entry.get("null") or [] if value is not None], dtype=np.float64)
+
+
 def _null_histogram(run: RunFolder, recipe: str, limits: tuple[float, float]) -> Chart:
     entry = run.evidence[recipe]
-    null, observed = np.asarray(entry["null"], dtype=np.float64), float(entry["rank_ic"])
+    null, observed = _known(entry), float(entry["rank_ic"])
     with drawing(width=WIDTH, height=200) as (figure, axes):
         axes.hist(null, bins=np.linspace(*limits, 32).tolist(), color=MUTED, alpha=0.55)
         axes.plot(null, np.zeros(len(null)), "|", color=INK, markersize=7, clip_on=False)

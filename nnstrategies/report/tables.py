@@ -106,7 +106,7 @@ def all_figures(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table:
 def evidence(run: RunFolder) -> Table:
     rows = []
     for name, entry in run.evidence.items():
-        null = np.asarray(entry.get("null") or [], dtype=np.float64)
+        null = np.array([value for value in entry.get("null") or [] if value is not None], dtype=np.float64)
         spread = entry.get("seed_spread") if len(entry.get("seeds") or {}) > 1 else None
         cells = [
             ratio(entry.get("rank_ic"), 4),

@@ -27,9 +27,10 @@ class Finding:
 def score_finding(name: str, entry: dict[str, Any] | None) -> Finding:
     """Whether a recipe's rank IC beats refits on shuffled labels at the 5 % level."""
     question = "Does the score beat its null?"
-    if not entry:
+    if not entry or entry.get("rank_ic") is None:
         return Finding(question, "open", "Not measured", f"The run recorded no rank IC of {recipe_label(name)}.")
-    observed, null, p = float(entry["rank_ic"]), list(entry.get("null") or []), entry.get("p_value")
+    null, p = [float(value) for value in entry.get("null") or [] if value is not None], entry.get("p_value")
+    observed = float(entry["rank_ic"])
     head = f"Rank IC of {recipe_label(name)}: {ratio(observed, 4)}, {_seeds_text(entry)}"
     if not null or p is None or not math.isfinite(float(p)):
         text = f"{head}. No refits on shuffled labels were made, so nothing can be said about its significance."

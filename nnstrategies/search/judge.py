@@ -98,7 +98,9 @@ def _portfolio(
     known: Samples, fold: Fold, scores: FloatArray, returns: FloatArray
 ) -> tuple[tuple[dt.date, float], ...]:
     """Top fifth less the mean of all, by decision date every horizon: holding spans that do not overlap."""
-    rows = np.arange(0, len(scores), known.labels.horizon_days)
+    decided = np.flatnonzero(np.isfinite(returns).any(axis=1))  # of labels by the month, one a month
+    every = known.labels.horizon_days if len(decided) > len(scores) // 2 else 1
+    rows = decided[::every]
     groups = quantile_of(np.where(np.isfinite(returns[rows]), scores[rows], np.nan), FIFTHS)
     top: AnyArray = quantile_returns(groups, returns[rows], FIFTHS, relative=True)[:, -1]
     days = known.features.sessions[fold.valid.first + rows]

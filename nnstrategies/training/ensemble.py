@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from nnstrategies.errors import ConfigError, FitError
-from nnstrategies.factors.ic import rank_ic
+from nnstrategies.factors.ic import LEAST_SYMBOLS, rank_ic
 from nnstrategies.samples import Samples
 from nnstrategies.splits import trailing_split
 from nnstrategies.training.progress import Progress
@@ -26,7 +26,8 @@ class EnsembleRecipe:
     """Every one of ``members`` fitted with each of ``seeds``; the score is their weighted mean.
 
     members: name -> recipe, such as one network with several augmentations; all forecast the same quantity.
-    weights: ``validation`` is in proportion to the mean rank IC on the purged validation rows of each refit, 0 for one
+    weights: ``validation`` is in proportion to the mean rank IC (of one or two symbols, through time) on the purged
+        validation rows of each refit, 0 for one
         below 0, equal where none is above; ``equal`` needs no validation rows.
     The version has one output more than its members: ``spread``, the weighted standard deviation of their scores.
     """
@@ -66,7 +67,7 @@ class EnsembleRecipe:
                 held = before.get(label)
                 start = dataclasses.replace(incumbent, version=held) if incumbent and held else None
                 recipe = with_setting(member, "name", f"{self.name}-{name}")
-                version = recipe.fit(samples, asof, seed * 1000 + own, start, progress)
+                version = recipe.fit(samples, asof, _seed_of(seed, own), start, progress)
                 worth = self._worth(member, known, version)
                 parts.append(Part((), version, label, worth))
         return self._joined(known, seed, parts)
@@ -78,12 +79,15 @@ class EnsembleRecipe:
         lengths = (getattr(member, key) for key in ("train_days", "valid_days", "embargo_days"))
         split = trailing_split(known.T, known.T - 1, *lengths)
         t, n = known.rows(*split.valid, stride=getattr(member, "stride_days", 1))
-        values = []
-        for row in np.unique(t):
+        rows = np.unique(t)
+        scores = np.full((len(rows), known.N), np.nan)
+        for place, row in enumerate(rows):
             mask = np.zeros(known.N, dtype=bool)
             mask[n[t == row]] = True
-            scores = version.predict(known.features, mask, int(row))[:, 0].astype(np.float64)
-            values.append(float(rank_ic(scores[None], known.labels.returns[row][None].astype(np.float64))[0]))
+            scores[place] = version.predict(known.features, mask, int(row))[:, 0]
+        returns = known.labels.returns[rows].astype(np.float64)
+        alone = known.N < LEAST_SYMBOLS  # too few to compare on a date: then each symbol's dates
+        values = rank_ic(scores.T, returns.T) if alone else rank_ic(scores, returns)
         return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
 
     def _joined(self, known: Samples, seed: int, parts: list[Part]) -> Version:
@@ -106,6 +110,11 @@ class EnsembleRecipe:
         }
         weighted = [dataclasses.replace(part, weight=float(w)) for part, w in zip(parts, share, strict=True)]
         return packed(manifest, weighted, first.device)
+
+
+def _seed_of(seed: int, own: int) -> int:
+    """A member's seed, below 2**32, from that of the ensemble's fit and its own."""
+    return int(np.random.SeedSequence([seed, own]).generate_state(1)[0])
 
 
 def shares(worth: FloatArray) -> FloatArray:

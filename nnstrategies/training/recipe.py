@@ -92,7 +92,8 @@ def with_setting(recipe: R, key: str, value: object) -> R:
         members = {name: with_setting(one, key, value) for name, one in recipe.members.items()}  # type: ignore
         return dataclasses.replace(recipe, members=members)  # type: ignore[type-var]
     if "recipe" in names:
-        return dataclasses.replace(recipe, recipe=with_setting(recipe.recipe, key, value))  # type: ignore
+        own = {symbol: with_setting(one, key, value) for symbol, one in recipe.own.items()}  # type: ignore
+        return dataclasses.replace(recipe, recipe=with_setting(recipe.recipe, key, value), own=own)  # type: ignore
     return recipe
 
 

@@ -34,7 +34,7 @@ def expected_best(trials: float, variance: float) -> float:
     if trials <= 1:
         return 0.0
     highest = (1 - _EULER) * norm.ppf(1 - 1 / trials) + _EULER * norm.ppf(1 - 1 / (trials * math.e))
-    return math.sqrt(variance) * float(highest)
+    return math.sqrt(variance) * max(float(highest), 0.0)  # the approximation falls below 0 close to one trial
 
 
 def probabilistic_sharpe(found: float, threshold: float, count: int, skew: float = 0.0, kurtosis: float = 3.0) -> float:
