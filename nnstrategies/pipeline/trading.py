@@ -51,8 +51,12 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
 
         results = dict(zip(names, run_jobs(job, len(names), run.workers), strict=True))
         done = {name: returns for name, (returns, _) in results.items()}
+        benchmark = _benchmark(run)
+        for name in done:
+            if run.config.traded[name.split("/")[0]].hedged:
+                done[name] = done[name] - benchmark
         done["equal_weight"] = equal_weight_returns(run.panel, first, last)
-        done["benchmark"] = _benchmark(run)
+        done["benchmark"] = benchmark
         returns = pd.DataFrame(done).rename_axis("date").reset_index()
     run.folder.remove("returns.parquet")  # written last: while it is absent, the backtest counts as not done
     for name, frame in results[headline][1].items():
