@@ -51,10 +51,10 @@ def add_basics(
     at = keys.get_indexer(pd.MultiIndex.from_frame(prices[["symbol", "date"]]))
     for column, name in BASICS.items():
         prices[name] = np.append(table[column].to_numpy(np.float64), np.nan)[at]
-    rated = prices.loc[prices["pb"].notna(), "symbol"].nunique()
+    rated = sorted(set(prices.loc[prices["pb"].notna(), "symbol"]))
     notes.caution(
-        "survivorship: symbols with daily ratios (cn_basics)", rated, "",
-        "those of the index of 2024-12: that a stock has a ratio, or a float after 2020-08, tells of its future",
+        "survivorship: symbols with daily ratios (cn_basics), those of the index of 2024-12", len(rated),
+        rated[0] if rated else "", "kept: that a stock has a ratio, or a float after 2020-08, tells of its future",
     )  # fmt: skip
     step = _late_step(prices)
     first_late = prices.loc[step > 1, ["symbol", "date"]].head(1)
