@@ -144,8 +144,8 @@ class PortfolioSettings:
     """A portfolio made of several recipes' scores.
 
     score: orders the stocks. confirm: its score must exceed ``strategy.confirm_above`` too. exposure: a recipe on the
-    benchmark whose probability of a rise is the share of the capital to invest. hedged: the benchmark is sold short for
-    the account's whole value, anew each session and free of costs: returns are those less the benchmark's.
+    benchmark whose probability of a rise is the share of the capital to invest. hedged: at each close the benchmark
+    is sold short for the value of the stocks held, until the next one and free of costs.
     """
 
     score: str

@@ -102,13 +102,14 @@ def test_only_picks_that_the_filter_confirms_are_held(finished):
     assert (chosen["target"] <= 0.3 + 1e-12).all()
 
 
-def test_a_hedged_portfolio_earns_what_the_other_does_less_the_index(finished):
+def test_a_hedged_portfolio_earns_what_the_other_does_less_the_index_on_what_was_held(finished):
     table = returns(finished)
-    for name in ("multi_factor", "filtered"):
-        expected = table[name] - table["benchmark"]
-        np.testing.assert_allclose(table[f"hedged_{name}"], expected, rtol=0, atol=1e-15)
-        assert not np.allclose(expected, table[name])
-    np.testing.assert_allclose(table["hedged_filtered/1"], table["filtered/1"] - table["benchmark"], atol=1e-15)
+    held = pd.read_parquet(finished.folder.path / "account.parquet").set_index("date")["position_ratio"]
+    expected = table["filtered"] - held.shift(1).fillna(0.0) * table["benchmark"]
+    np.testing.assert_allclose(table["hedged_filtered"], expected, rtol=0, atol=1e-15)
+    assert 0 < held.max() <= 1
+    for name in ("multi_factor", "filtered", "filtered/1"):
+        assert not np.allclose(table[f"hedged_{name}"], table[name])
 
 
 def test_a_hedged_portfolio_is_no_headline():
