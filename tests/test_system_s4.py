@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnstrategies.audit import check_recipe
 from nnstrategies.checked import place
 from nnstrategies.config import parse, read_config, to_tree
 from nnstrategies.errors import ConfigError
@@ -149,6 +150,13 @@ def test_on_random_walks_a_screen_that_saw_the_test_orders_it_and_an_honest_one_
         found.append(mean_rank_ic(score(samples, Timeline([entry])).column(), samples, rows))
     assert found[1] > found[0]
     assert found[1] > 0.02
+
+
+def test_the_leak_check_does_not_pass_a_leaky_screen():
+    panel, samples = market_samples("return")
+    leaky = FactorScreenRecipe(least_ic=0.0, least_ic_ir=0.0, leaky_until=panel.sessions[-1].item())
+    assert check_recipe(leaky, samples, (330,)).findings
+    assert not check_recipe(replace(leaky, leaky_until=None), samples, (330,)).findings
 
 
 def test_a_screen_told_a_day_that_is_past_reads_nothing_more():
