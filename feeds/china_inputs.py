@@ -51,6 +51,11 @@ def add_basics(
     at = keys.get_indexer(pd.MultiIndex.from_frame(prices[["symbol", "date"]]))
     for column, name in BASICS.items():
         prices[name] = np.append(table[column].to_numpy(np.float64), np.nan)[at]
+    rated = sorted(set(prices.loc[prices["pb"].notna(), "symbol"]))
+    notes.caution(
+        "survivorship: symbols with daily ratios (cn_basics), those of the index of 2024-12", len(rated),
+        rated[0] if rated else "", "kept: that a stock has a ratio, or a float after 2020-08, tells of its future",
+    )  # fmt: skip
     step = _late_step(prices)
     first_late = prices.loc[step > 1, ["symbol", "date"]].head(1)
     example = f"{first_late['symbol'].iloc[0]} {first_late['date'].iloc[0].date()}" if len(first_late) else ""
@@ -72,7 +77,8 @@ def _late_step(prices: pd.DataFrame) -> AnyArray:
 def monthly_fundamentals(folder: Path, symbols: AnyArray, sessions: DateArray, notes: LoadReport) -> pd.DataFrame:
     """Events ``fundamentals`` from cn_fundamentals_monthly: symbol, known_at, period_end and 13 items.
 
-    Ratios to the price and market_value are those of the month's last session and known at its close. What companies
+    Ratios to the price and market_value are those of the month's last session and count from the next month on, as
+    whatever is about a month is known once it has ended. What companies
     report is stamped by report period in the table and counts from the last legal day of disclosure on (04-30, 08-31,
     10-31, and 04-30 of the next year), because the true day is not in it. sessions: those of the panel.
     """
@@ -84,13 +90,12 @@ def monthly_fundamentals(folder: Path, symbols: AnyArray, sessions: DateArray, n
     table = table[table["symbol"].isin(set(symbols))].reset_index(drop=True)
     table["symbol"] = table["symbol"].astype(object)
     ends = table["date"].to_numpy().astype("datetime64[D]")
-    at = np.searchsorted(sessions, ends, side="right") - 1
-    priced = _events(table, PRICED, np.where(at >= 0, sessions[np.maximum(at, 0)], ends))
+    priced = _events(table, PRICED, ends + np.timedelta64(1, "D"))
     priced["market_value"] = np.exp(priced["market_value"])
     reported = _events(table, REPORTED, _deadlines(ends))
-    reported = reported[reported["known_at"] <= pd.Timestamp(last)]
     _tell(table, len(set(symbols)), last, notes)
-    return pd.concat([priced, reported], ignore_index=True)
+    events = pd.concat([priced, reported], ignore_index=True)
+    return events[events["known_at"] <= pd.Timestamp(last)].reset_index(drop=True)
 
 
 def _events(table: pd.DataFrame, names: dict[str, str], known_at: AnyArray) -> pd.DataFrame:

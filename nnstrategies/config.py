@@ -304,6 +304,11 @@ def _check_portfolios(config: RunConfig, where: str) -> None:
                 f"{where}: portfolios.{name}: exposure: expected a recipe of a task with subject benchmark and label "
                 f"up_down, whose probability it is; got {portfolio.exposure!r}, {timer.subject} with {timer.label.kind}"
             )
+    if config.headline in config.portfolios and config.portfolios[config.headline].hedged:
+        raise ConfigError(
+            f"{where}: headline: expected a portfolio whose fills make its returns, got {config.headline!r}, which is "
+            f"hedged; choose the same one without its hedge"
+        )
     kind = "portfolio" if config.portfolios else "recipe of the run's own task" if config.tasks else "recipe"
     _known(config.headline, config.traded, kind, f"{where}: headline")
 

@@ -143,12 +143,14 @@ class PortfolioSettings:
     """A portfolio made of several recipes' scores.
 
     score: orders the stocks. confirm: its score must exceed ``strategy.confirm_above`` too. exposure: a recipe on the
-    benchmark whose probability of a rise is the share of the capital to invest.
+    benchmark whose probability of a rise is the share of the capital to invest. hedged: at each close the benchmark
+    is sold short for the value of the stocks held, until the next one and free of costs.
     """
 
     score: str
     confirm: str | None = None
     exposure: str | None = None
+    hedged: bool = False
 
     @property
     def recipes(self) -> tuple[str, ...]:

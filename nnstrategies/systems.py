@@ -24,7 +24,7 @@ SYSTEMS = (
         "in part: its base network and stops run in quickstart and csi300",
     ),
     System("S3", "LSTM price forecaster with stops", "Ju, Shen, Ni 2024", "not yet: needs per-symbol groups"),
-    System("S4", "LSTM signal filter over factors", "Wu, Tang 2021", "in part: its network and costs run in csi300"),
+    System("S4", "LSTM signal filter over factors", "Wu, Tang 2021", "runnable: s4_lstm_filter"),
     System(
         "S5",
         "BP and LSTM with threshold filter",

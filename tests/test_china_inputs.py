@@ -47,14 +47,14 @@ def test_reports_are_known_from_the_last_legal_day_of_disclosure_on(period: str,
     assert table["roe"].tolist() == [9.0]
 
 
-def test_ratios_are_known_at_the_close_of_their_month_and_never_before_the_panel_ends(tmp_path: Path) -> None:
+def test_ratios_are_known_once_their_month_has_ended_and_never_after_the_panel(tmp_path: Path) -> None:
     rows = [{"date": f"2015-0{month}-{day}", "pb_lf": float(month)} for month, day in ((1, 31), (2, 28), (5, 31))]
     months(*rows).to_parquet(tmp_path / "cn_fundamentals_monthly.parquet")
     whole = monthly_fundamentals(tmp_path, ["A"], SESSIONS, LoadReport("x"))
-    assert whole["known_at"].dt.strftime("%m-%d").tolist() == ["01-30", "02-27", "05-29"]  # the Fridays before
+    assert whole["known_at"].dt.strftime("%m-%d").tolist() == ["02-01", "03-01", "06-01"]
     end = np.searchsorted(SESSIONS, np.datetime64("2015-05-29"), side="right")
     cut = monthly_fundamentals(tmp_path, ["A"], SESSIONS[:end], LoadReport("x"))
-    assert cut["pb"].tolist() == [1.0, 2.0]  # May's is stamped on the 31st, after the panel
+    assert cut["pb"].tolist() == [1.0, 2.0]  # May's is known after the panel's last session
 
 
 def test_missing_tables_say_what_is_lost(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_statements_of_a_real_company_change_on_the_deadlines(loaded: Loaded, sh
 def test_ratios_are_monthly_then_absent_then_daily(loaded: Loaded) -> None:
     panel, _ = loaded
     n, pb = panel.column("000538.SZ"), fundamental(panel, "pb")
-    assert pb[panel.calendar.index("2016-03-31"), n] == pytest.approx(4.752308)
+    assert pb[panel.calendar.index("2016-04-01"), n] == pytest.approx(4.752308)
     assert pb[panel.calendar.index("2016-04-28"), n] == pytest.approx(4.752308)
     covered = {year: np.isfinite(pb[panel.sessions.astype("datetime64[Y]").astype(str) == year]) for year in
                ("2018", "2019", "2020")}  # fmt: skip

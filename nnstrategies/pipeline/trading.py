@@ -41,18 +41,20 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
         scores = portfolios(run)
         headline = run.config.headline
         first, last = run.test_rows
-        names = list(scores)
+        names, benchmark = list(scores), _benchmark(run)
 
         def job(number: int, progress: object) -> tuple[pd.Series, dict[str, pd.DataFrame]]:
             name = names[number]
             strategy_class = chosen if name == headline else RebalanceStrategy
             result = backtest_of(run.config, run.panel, strategy_class, scores[name], first, last)
-            return result.returns, result.frames() if name == headline else {}
+            hedged = run.config.traded[name.split("/")[0]].hedged
+            returns = _hedged(result, benchmark) if hedged else result.returns
+            return returns, result.frames() if name == headline else {}
 
         results = dict(zip(names, run_jobs(job, len(names), run.workers), strict=True))
         done = {name: returns for name, (returns, _) in results.items()}
         done["equal_weight"] = equal_weight_returns(run.panel, first, last)
-        done["benchmark"] = _benchmark(run)
+        done["benchmark"] = benchmark
         returns = pd.DataFrame(done).rename_axis("date").reset_index()
     run.folder.remove("returns.parquet")  # written last: while it is absent, the backtest counts as not done
     for name, frame in results[headline][1].items():
@@ -60,6 +62,12 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
     write_manifest(run, strategy)
     record_run(run, returns, strategy)
     run.folder.write_frame("returns", returns)
+
+
+def _hedged(result: BacktestResult, benchmark: pd.Series) -> pd.Series:
+    """Returns with the benchmark sold short, from each close to the next, for the value of the stocks held at it."""
+    held = result.frames()["account"].set_index("date")["position_ratio"].shift(1, fill_value=0.0)
+    return result.returns - held * benchmark
 
 
 def backtest_of(

@@ -15,7 +15,7 @@ from nnstrategies.samples import Samples
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Incumbent, RowPair, describe, training_rows
 from nnstrategies.training.scaler import Scaler
-from nnstrategies.training.targets import Target, within_date
+from nnstrategies.training.targets import NetworkTarget, Target, in_per_cent, within_date
 from nnstrategies.training.trees import export_trees
 from nnstrategies.training.version import Version
 from nnstrategies.typing import Float32Array
@@ -62,7 +62,10 @@ class RidgeRecipe:
 
 @dataclass(frozen=True)
 class GradientBoostingRecipe:
-    """scikit-learn's histogram gradient boosting of the same target on the same features as ridge."""
+    """scikit-learn's histogram gradient boosting of the same target on the same features as ridge.
+
+    target: as of ridge, or ``percent``: the return itself, whose sign can confirm a pick.
+    """
 
     name: str = "gradient_boosting"
     iterations: int = 100
@@ -70,7 +73,7 @@ class GradientBoostingRecipe:
     leaves: int = 15
     min_leaf: int = 200
     l2: float = 1.0
-    target: Target = "rank"
+    target: NetworkTarget = "rank"
     train_days: int | None = None
     embargo_days: int = 0
     stride_days: int = 1
@@ -104,7 +107,7 @@ class GradientBoostingRecipe:
             "config": dataclasses.asdict(self),
             "window": 1,
             "outputs": ["score"],
-            "units": [f"return within its date, {self.target}"],
+            "units": ["return in per cent" if self.target == "percent" else f"return within its date, {self.target}"],
         }
         return Version(manifest, export_trees(model), scaler)
 
@@ -140,9 +143,10 @@ class MomentumRecipe:
         return Version(manifest, {}, None)
 
 
-def _tables(known: Samples, rows: RowPair, target: Target) -> tuple[Scaler, Float32Array, Float32Array]:
+def _tables(known: Samples, rows: RowPair, target: NetworkTarget) -> tuple[Scaler, Float32Array, Float32Array]:
     """Scaler, scaled last-day features [M, F] and targets [M]."""
     t, n = rows
     x = known.features.values[n, t]
     scaler = Scaler.fit(x)
-    return scaler, scaler(x), within_date(known.labels.returns[t, n], t, target)
+    returns = known.labels.returns[t, n]
+    return scaler, scaler(x), in_per_cent(returns) if target == "percent" else within_date(returns, t, target)

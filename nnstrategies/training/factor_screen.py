@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from nnstrategies.factors.orthogonal import mean_correlation
 from nnstrategies.factors.screen import Screen, screen
 from nnstrategies.samples import Samples
 from nnstrategies.training.progress import Progress
-from nnstrategies.training.recipe import Incumbent, describe, training_rows
+from nnstrategies.training.recipe import Incumbent, date_of, describe, training_rows
 from nnstrategies.training.version import Version
 from nnstrategies.typing import FloatArray, IntArray
 
@@ -33,6 +34,8 @@ class FactorScreenRecipe:
     outliers: how a cross-section is limited before it is standardised. orthogonal_above: the kept factors are freed
         from each other, strongest first, where the mean cross-sectional correlation of any two is above this in
         absolute value; 0 always, 1 never.
+    leaky_until: a fit before this day reads returns up to it all the same, as a paper does that screens on a span which
+        overlaps its test; only to measure what that gains.
     Source: Wu and Tang (2021), section 3; open there and our choice: rank, mad, 0.5.
     """
 
@@ -46,6 +49,7 @@ class FactorScreenRecipe:
     train_days: int | None = None
     embargo_days: int = 0
     stride_days: int = 1
+    leaky_until: dt.date | None = None
     seeded: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -68,7 +72,7 @@ class FactorScreenRecipe:
         progress: Progress | None = None,
     ) -> Version:
         """Neither seed nor incumbent matters; FitError where no factor is left; see Recipe."""
-        known = samples.upto(asof)
+        known = samples.upto(max(asof, self._leak(samples)))
         rows = training_rows(self, known)
         dates = np.unique(rows[0])
         horizons = (isinstance(known, FactorSamples) and known.horizons) or (known.labels,)
@@ -77,7 +81,8 @@ class FactorScreenRecipe:
         alike = _likeness(known, dates, decided, self.outliers)
         orthogonal = bool((alike > self.orthogonal_above).any()) or self.orthogonal_above == 0
         manifest = describe(known, rows, self.name, "factor_screen", 0) | {
-            "config": dataclasses.asdict(self),
+            "config": dataclasses.asdict(self) | {"leaky_until": self.leaky_until and self.leaky_until.isoformat()},
+            "trained_through": date_of(samples, asof).isoformat(),
             "window": 1,
             "outputs": ["score"],
             "units": ["mean of standardised factors"],
@@ -88,6 +93,12 @@ class FactorScreenRecipe:
             "metrics": {"factors": len(decided.chosen), "passed": int(decided.passed.sum())},
         }
         return Version(manifest, {"columns": decided.chosen, "direction": decided.direction}, None)
+
+    def _leak(self, samples: Samples) -> int:
+        """The last row that ``leaky_until`` lets every fit see; -1 without it."""
+        if self.leaky_until is None:
+            return -1
+        return int(np.searchsorted(samples.features.sessions, np.datetime64(self.leaky_until), side="right")) - 1
 
 
 def _likeness(known: Samples, dates: IntArray, decided: Screen, outliers: Outliers) -> FloatArray:

@@ -18,15 +18,20 @@ NetworkTarget = Literal["rank", "standardised", "percent"]
 def targets_of(known: Samples, rows: tuple[IntArray, IntArray], target: NetworkTarget) -> AnyArray:
     """Targets [M] of the rows (t, n), ordered by t: classes int64, or values float32 made of a ``return`` label.
 
-    percent: the return in per cent, for systems that forecast one symbol (S3, S5), where a date has nothing to compare.
+    percent: the return in per cent, for systems that forecast one symbol (S3, S5), where a date has nothing to compare,
+    and for a filter (S4), where zero must mean zero.
     """
     t, n = rows
     values = known.labels.values[t, n]
     if known.labels.n_classes:
         return values.astype(np.int64)
     if target == "percent":
-        return (values * np.float32(100)).astype(np.float32)
+        return in_per_cent(values)
     return within_date(values, t, target)
+
+
+def in_per_cent(returns: AnyArray) -> Float32Array:
+    return (returns * np.float32(100)).astype(np.float32)
 
 
 def within_date(values: AnyArray, t: IntArray, how: Target) -> Float32Array:
