@@ -87,10 +87,15 @@ def _tasks(run: Run) -> list[Task]:
 
 
 def leaks(run: Run) -> list[str]:
-    """What of a run reads the future on purpose: features and scalers, by name."""
+    """What of a run reads the future on purpose: features, scalers and the universe, by name."""
     features = [name for task in _tasks(run) for name in task.features.leaky]
     scaling = {name: getattr(recipe, "scaling", "") for name, recipe in run.config.recipes.items()}
-    return [*features, *(f"{kind} of {name}" for name, kind in scaling.items() if kind.startswith("leaky_"))]
+    day = getattr(run.config.data, "leaky_members_on", None)
+    return [
+        *features,
+        *(f"{kind} of {name}" for name, kind in scaling.items() if kind.startswith("leaky_")),
+        *([f"leaky_members_on {day}"] if day else []),
+    ]
 
 
 def _market(run: Run) -> dict[str, Any]:
