@@ -43,8 +43,9 @@ class NetworkRecipe:
     (neighbouring days share most of their window and label). train_days: None trains on all days before validation.
     valid_days: sessions held back for early stop. target: what a ``return`` label becomes. checkpoints: folder for the
     state after each epoch, or None; neither it nor ``device`` changes what the version is. init: ``normal`` draws all
-    weights from Normal(0, 1) (S1). calibrate: a temperature for the probabilities of class labels, fitted on the purged
-    validation rows, which also chose the epoch (S1's position ratio). loss, augment, schedule, optimiser: see their classes; scaling: see ``fit_scaler``.
+    weights from Normal(0, 1) (S1). calibrate: probabilities of class labels get a temperature, fitted on the purged
+    validation rows; these also chose the epoch. loss, augment, schedule, optimiser: see their classes; scaling: see
+    ``fit_scaler``.
     """
 
     name: str = "network"
