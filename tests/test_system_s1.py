@@ -112,6 +112,7 @@ def test_every_variant_parses_and_the_leaky_ones_are_known(finished):
         finished.config = whole
     assert str(config_of(config, "leaky_members").data.leaky_members_on) == "2017-03-31"
     assert config_of(config, "normal_weights").recipes["timer"].init == "normal"
+    assert all(config_of(config, name).evidence.refits == 0 for name in config.variants)
     assert not config_of(config, "as_the_network_says").recipes["timer"].calibrate
 
 
