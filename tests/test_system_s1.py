@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ import yaml
 
 from nnstrategies.config import parse, read_config
 from nnstrategies.feeds.china import load_china, member_spans
-from nnstrategies.pipeline import report, start, trade, train
+from nnstrategies.pipeline import report, run_variants, start, trade, train
 from nnstrategies.pipeline.manifest import leaks
 from nnstrategies.pipeline.trading import portfolios
 from nnstrategies.pipeline.variants import config_of
@@ -36,6 +38,7 @@ def small() -> dict:
     tree["recipes"]["timer"] |= FEW | {"settings": {"hidden": 6, "dense": 4}}
     tree |= {"seeds": [1, 2], "evidence": {"refits": 1}, "market": "simulated", "costs": {"kind": "flat"}}
     tree["strategy"]["top_n"] = 5
+    tree["variants"] = {"leaky_scaler": tree["variants"]["leaky_scaler"]}
     return tree
 
 
@@ -44,6 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory):
     run = start(parse(small(), "s1"), tmp_path_factory.mktemp("s1"))
     train(run)
     trade(run)
+    run_variants(run)
     report(run)
     return run
 
@@ -101,19 +105,34 @@ def test_the_report_shows_the_papers_table_the_position_ratio_and_the_three_net_
     )
 
 
-def test_every_variant_parses_and_the_leaky_ones_are_known(finished):
+def test_a_leaky_variant_has_its_row_and_its_report_is_stamped(finished):
+    row = finished.folder.read_json("variants.json")["leaky_scaler"]
+    assert row["leaks"] == ["leaky_zscore of cnn", "leaky_zscore of timer"]
+    assert row["evidence"]["p_value"] is None
+    assert np.isfinite(row["metrics"]["annual_return_geometric"])
+    page = (finished.folder.path / "variants" / "leaky_scaler" / "report.html").read_text(encoding="utf-8")
+    assert "reads the future on purpose" in page
+
+
+def test_every_variant_parses_and_changes_what_it_says():
     config = read_config(str(CONFIG))
     assert {name for name in config.variants if name.startswith("leaky_")} == {"leaky_scaler", "leaky_members"}
-    scaled = parse(small(), "s1")
-    finished.config, whole = config_of(scaled, "leaky_scaler"), finished.config
+    changed = {name: config_of(config, name) for name in config.variants}
+    assert str(changed["leaky_members"].data.leaky_members_on) == "2017-03-31"
+    assert changed["normal_weights"].recipes["timer"].init == "normal"
+    assert not changed["as_the_network_says"].recipes["timer"].calibrate
+    assert type(changed["free_of_cost"].costs).__name__ == "FreeSettings"
+
+
+def test_members_of_another_day_are_named_as_a_leak(finished):
+    config = read_config(str(CONFIG))
+    honest = leaks(finished)
+    finished.config, whole = replace(finished.config, data=config_of(config, "leaky_members").data), finished.config
     try:
-        assert leaks(finished) == ["leaky_zscore of cnn", "leaky_zscore of timer"]
+        assert leaks(finished) == [*honest, "leaky_members_on 2017-03-31"]
     finally:
         finished.config = whole
-    assert str(config_of(config, "leaky_members").data.leaky_members_on) == "2017-03-31"
-    assert config_of(config, "normal_weights").recipes["timer"].init == "normal"
-    assert all(config_of(config, name).evidence.refits == 0 for name in config.variants)
-    assert not config_of(config, "as_the_network_says").recipes["timer"].calibrate
+    assert honest == []
 
 
 def test_members_of_one_day_all_along_are_what_survived_until_then(shared_data):
