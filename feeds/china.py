@@ -134,13 +134,14 @@ def member_spans(
     joined, left = (read_days(spans[side], f"cn_membership: {side}") for side in ("start", "end"))
     spans = spans.assign(start=joined.astype("datetime64[s]"), end=left.astype("datetime64[s]"))
     if leaky_members_on is not None:
-        day = to_day(leaky_members_on)
+        when, day = f"on {leaky_members_on}", to_day(leaky_members_on)
         spans = spans[(joined <= day) & (np.isnat(left) | (left > day))].assign(start=first.astype("datetime64[s]"))
         spans["end"] = np.datetime64("NaT", "s")
     else:
+        when = f"within {first}..{last}"
         spans = spans[(joined <= last) & (np.isnat(left) | (left > first))]
     if spans.empty:
-        raise DataError(f"{folder / 'cn_membership.parquet'}: {index} has no members within {first}..{last}")
+        raise DataError(f"{folder / 'cn_membership.parquet'}: {index} has no members {when}")
     return spans[["symbol", "start", "end"]].astype({"symbol": object}).reset_index(drop=True)
 
 
