@@ -56,10 +56,31 @@ def portfolio_table(metrics: dict[str, dict[str, Any]]) -> list[str]:
     return lines
 
 
+def variants_table(headline: dict[str, Any], judged: dict[str, Any], rows: dict[str, Any]) -> list[str]:
+    """The headline portfolio of the run and of each variant, with the rank IC of the recipe that orders it."""
+    head = ["annual return, %", "volatility, %", "max drawdown, %", "Sharpe", "rank IC", "p"]
+    lines = ["| variant | " + " | ".join(head) + " |", "|" + "---|" * (len(head) + 1)]
+    own = {"as configured": {"metrics": headline, "evidence": judged}}
+    for name, row in (own | rows).items():
+        if "error" in row:
+            lines.append(f"| {name} | {row['error']} |" + " |" * (len(head) - 1))
+            continue
+        figures, found = row["metrics"], row["evidence"]
+        cells = [f"{100 * figures[key]:.1f}" for key in PERCENT[:3]] + [f"{figures['sharpe']:.2f}"]
+        cells += [f"{found['rank_ic']:.4f}", "–" if found["p_value"] is None else f"{found['p_value']:.3f}"]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def main(folder: Path) -> None:
     evidence = json.loads((folder / "evidence.json").read_text())
     metrics = json.loads((folder / "metrics.json").read_text())
-    print("\n".join([*evidence_table(evidence), "", *portfolio_table(metrics)]))
+    lines = [*evidence_table(evidence), "", *portfolio_table(metrics)]
+    if (folder / "variants.json").is_file():
+        manifest = json.loads((folder / "manifest.json").read_text())
+        rows = json.loads((folder / "variants.json").read_text())
+        lines += ["", *variants_table(metrics[manifest["headline"]], evidence[manifest["judged"]], rows)]
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

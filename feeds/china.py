@@ -42,6 +42,7 @@ def load_china(
     fundamentals: PathLike | None = None,
     macro: PathLike | None = None,
     news: PathLike | None = None,
+    leaky_members_on: DateLike | None = None,
     calendar: str = "XSHG",
 ) -> tuple[Panel, LoadReport]:
     """Panel of every stock that was a member of ``index`` at some time within start..end and has prices.
@@ -56,14 +57,14 @@ def load_china(
     pass for known; without them the broker pays out the last close and marks it assumed.
     basics: add fields amount, float_shares, pe, pb, ps and pcf from cn_basics (the first two also from cn_delisted).
     fundamentals: ``monthly`` for cn_fundamentals_monthly, or a file as ``load_files`` takes it. macro, news: such
-    files.
+    files. leaky_members_on: those who were members that day, all along, as one has them who knows today's list only.
     The report's cautions count the members without prices by date (``survivorship`` names them), and the days on
     which adj_factor and pre_close disagree.
     Raises MissingTableError for a table that is not there, DataError for an unknown index or an empty window.
     """
     folder, first, last = Path(folder), to_day(start), to_day(end)
     report_name = f"csi300 {first}..{last}" if index == "000300.SH" else f"{index} {first}..{last}"
-    spans = member_spans(folder, first, last, index)
+    spans = member_spans(folder, first, last, index, leaky_members_on)
     prices = _daily(folder, spans, first, last)
     notes = LoadReport(report_name)
     if basics:
@@ -112,8 +113,17 @@ def _inputs(
     return events
 
 
-def member_spans(folder: str | Path, start: DateLike, end: DateLike, index: str = "000300.SH") -> pd.DataFrame:
-    """Spans symbol, start, end of an index's members that touch start..end, from cn_membership."""
+def member_spans(
+    folder: str | Path,
+    start: DateLike,
+    end: DateLike,
+    index: str = "000300.SH",
+    leaky_members_on: DateLike | None = None,
+) -> pd.DataFrame:
+    """Spans symbol, start, end of an index's members that touch start..end, from cn_membership.
+
+    leaky_members_on: of those of that day only, each from ``start`` on without an end.
+    """
     folder, first, last = Path(folder), to_day(start), to_day(end)
     lost = "nobody knows which stocks were in the index when"
     spans = read_china_table(folder, "cn_membership", ["index", "symbol", "start", "end"], lost, [])
@@ -123,9 +133,15 @@ def member_spans(folder: str | Path, start: DateLike, end: DateLike, index: str 
     spans = spans[spans["index"] == index]
     joined, left = (read_days(spans[side], f"cn_membership: {side}") for side in ("start", "end"))
     spans = spans.assign(start=joined.astype("datetime64[s]"), end=left.astype("datetime64[s]"))
-    spans = spans[(joined <= last) & (np.isnat(left) | (left > first))]
+    if leaky_members_on is not None:
+        when, day = f"on {leaky_members_on}", to_day(leaky_members_on)
+        spans = spans[(joined <= day) & (np.isnat(left) | (left > day))].assign(start=first.astype("datetime64[s]"))
+        spans["end"] = np.datetime64("NaT", "s")
+    else:
+        when = f"within {first}..{last}"
+        spans = spans[(joined <= last) & (np.isnat(left) | (left > first))]
     if spans.empty:
-        raise DataError(f"{folder / 'cn_membership.parquet'}: {index} has no members within {first}..{last}")
+        raise DataError(f"{folder / 'cn_membership.parquet'}: {index} has no members {when}")
     return spans[["symbol", "start", "end"]].astype({"symbol": object}).reset_index(drop=True)
 
 

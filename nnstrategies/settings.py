@@ -51,6 +51,7 @@ class ChinaTables:
     """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date.
 
     basics: turnover value, float and daily ratios. fundamentals: ``monthly`` or a file. macro, news: files of your own.
+    leaky_members_on: the members of that day all along, which is survivorship: only to measure what it gains.
     """
 
     folder: str
@@ -61,6 +62,7 @@ class ChinaTables:
     fundamentals: str | None = None
     macro: str | None = None
     news: str | None = None
+    leaky_members_on: dt.date | None = None
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,7 @@ class System:
 
 
 SYSTEMS = (
-    System(
-        "S1", "CNN selects, LSTM times", "Liu, Zhang, Ma 2017", "not yet: needs the CNN selector and the LSTM timer"
-    ),
+    System("S1", "CNN selects, LSTM times", "Liu, Zhang, Ma 2017", "runnable: s1_cnn_lstm_timing"),
     System(
         "S2",
         "CNN-LSTM portfolio",

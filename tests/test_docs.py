@@ -19,7 +19,7 @@ from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.pipeline.own_code import load_strategy
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -113,8 +113,8 @@ def test_links_between_pages_lead_somewhere(page):
 
 
 def test_every_page_of_the_docs_is_reached_from_the_readme():
-    for page in (ROOT / "docs").glob("*.md"):
-        assert f"docs/{page.name}" in README, page.name
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert page.relative_to(ROOT).as_posix() in README, page.name
 
 
 def test_the_readmes_own_data_run_as_it_stands(tmp_path, monkeypatch):

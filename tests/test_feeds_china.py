@@ -252,3 +252,5 @@ def test_an_unknown_index_and_an_empty_window_are_refused(tmp_path: Path) -> Non
         load_china(tmp_path, "2020-01-01", "2020-12-31", index="000905.SH")
     with pytest.raises(DataError, match=r"has no members within 2018-01-01\.\.2018-12-31"):
         load_china(tmp_path, "2018-01-01", "2018-12-31")
+    with pytest.raises(DataError, match=r"has no members on 2018-06-01"):
+        load_china(tmp_path, "2018-01-01", "2018-12-31", leaky_members_on="2018-06-01")

@@ -120,6 +120,14 @@ def test_headline_figures_on_the_page_are_those_of_metrics_json(built: Path, pag
     assert dates.replace("-", "\u2011") in page
 
 
+def test_the_position_ratio_is_drawn_beside_what_was_asked_for(page: str) -> None:
+    shown = page[page.index("Position ratio") :]
+    drawing = re.search(r'<svg[^>]*aria-label="Position ratio over time".*?</svg>', shown, flags=re.DOTALL).group(0)
+    assert {"var(--s0)", "var(--s1)"} <= set(re.findall(r"var\(--s\d\)", drawing))
+    assert "achieved" in shown
+    assert "wanted" in shown
+
+
 def test_the_benchmark_is_said_to_be_a_price_index(page: str) -> None:
     assert "Simulated index is a price index: it leaves dividends out" in page
 

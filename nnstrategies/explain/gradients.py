@@ -65,7 +65,7 @@ def _attribution(version: Version, method: Method, steps: int) -> tuple[Callable
     network = load_network(version.manifest, version.arrays).to(device)
 
     def score(x: Tensor) -> Tensor:
-        return head_to_outputs(network(x))[:, 0]  # [B, L, F] -> [B]
+        return head_to_outputs(network(x), version.manifest.get("temperature", 1.0))[:, 0]  # [B, L, F] -> [B]
 
     if method == "saliency":
         saliency = Saliency(score)

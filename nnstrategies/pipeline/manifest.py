@@ -87,17 +87,19 @@ def _tasks(run: Run) -> list[Task]:
 
 
 def leaks(run: Run) -> list[str]:
-    """What of a run reads the future on purpose: features, scalers and screens, by name."""
+    """What of a run reads the future on purpose: features, scalers, screens and the universe, by name."""
     features = [name for task in _tasks(run) for name in task.features.leaky]
     recipes = dict(run.config.recipes)
     for name, recipe in run.config.recipes.items():
         recipes |= {f"{name}.{key}": one for key, one in getattr(recipe, "members", {}).items()}
     scaling = {name: getattr(recipe, "scaling", "") for name, recipe in recipes.items()}
     screens = [name for name, recipe in recipes.items() if getattr(recipe, "leaky_until", None)]
+    day = getattr(run.config.data, "leaky_members_on", None)
     return [
         *features,
         *(f"{kind} of {name}" for name, kind in scaling.items() if kind.startswith("leaky_")),
         *(f"leaky_until of {name}" for name in screens),
+        *([f"leaky_members_on {day}"] if day else []),
     ]
 
 

@@ -84,6 +84,7 @@ def load_market(config: RunConfig) -> Market:
             fundamentals=data.fundamentals,
             macro=data.macro,
             news=data.news,
+            leaky_members_on=data.leaky_members_on,
         )
         return Market(
             panel,
@@ -122,7 +123,8 @@ def members_without_prices(config: RunConfig, panel: Panel) -> pd.DataFrame | No
     data = config.data
     if not isinstance(data, ChinaTables):
         return None
-    return survivorship(member_spans(data.folder, data.start, data.end, data.index), panel)
+    spans = member_spans(data.folder, data.start, data.end, data.index, data.leaky_members_on)
+    return survivorship(spans, panel)
 
 
 def check_rules(panel: Panel, market: str) -> RuleCheck:

@@ -126,12 +126,15 @@ def position_ratio(run: RunFolder) -> Chart:
         ratio = run.account["position_ratio"]
         axes.fill_between(run.account["date"], ratio, 0, color=series(0), alpha=0.2, linewidth=0)
         axes.plot(run.account["date"], ratio, color=series(0), linewidth=1.4)
+        wanted = run.targets.groupby("date")["target"].sum()
+        axes.step(wanted.index, wanted, where="post", color=series(1), linewidth=1.2)
         axes.set_ylim(0, max(1.05, float(ratio.max()) * 1.05))
         percent_axis(axes.yaxis, 0)
         axes.set_ylabel("invested share of the account")
         date_axis(axes)
         svg = to_svg(figure, "pos", "Position ratio over time")
-    return Chart("Position ratio", svg, "Value of positions over account value at each close.")
+    note = "Value of positions over account value at each close, and what the last rebalance asked for."
+    return Chart("Position ratio", svg, note, [Key("achieved", series(0)), Key("wanted", series(1))])
 
 
 def rolling_sharpe(run: RunFolder) -> Chart | None:

@@ -32,11 +32,11 @@ def outputs_of(n_classes: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return names, ("P(buy) - P(sell)", *["probability"] * 3)
 
 
-def head_to_outputs(head: torch.Tensor) -> torch.Tensor:
-    """Head outputs [B, O] -> outputs [B, K], in the order of ``outputs_of``."""
+def head_to_outputs(head: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+    """Head outputs [B, O] -> outputs [B, K], in the order of ``outputs_of``; above 1 probabilities are less sure."""
     if head.shape[1] == 1:
         return head
-    p = torch.softmax(head.float(), dim=1)  # [B, C]
+    p = torch.softmax(head.float() / temperature, dim=1)  # [B, C]
     score = p[:, 1] - 0.5 if head.shape[1] == 2 else p[:, -1] - p[:, 0]
     return torch.cat([score[:, None], p[:, 1:] if head.shape[1] == 2 else p], dim=1)
 
@@ -51,7 +51,7 @@ def load_network(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray]) ->
 
 def network_apply(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray], device_name: str) -> Apply:
     device = resolve_device(device_name)
-    network = load_network(manifest, arrays).to(device)
+    network, temperature = load_network(manifest, arrays).to(device), manifest.get("temperature", 1.0)
     chunk = CHUNK[device.type]
 
     @torch.inference_mode()
@@ -63,7 +63,7 @@ def network_apply(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray], d
                 padded = np.zeros((chunk, *x.shape[1:]), dtype=np.float32)
                 padded[: len(part)] = part
                 head = network(torch.from_numpy(padded).to(device))  # [chunk, L, F] -> [chunk, O]
-                out.append(head_to_outputs(head)[: len(part)].cpu().numpy())
+                out.append(head_to_outputs(head, temperature)[: len(part)].cpu().numpy())
         return np.concatenate(out)
 
     return apply

@@ -21,6 +21,7 @@ from nnstrategies.splits import Split, trailing_split
 from nnstrategies.training.apply import outputs_of
 from nnstrategies.training.augment import Augment, ShiftedExamples, shift_room
 from nnstrategies.training.batches import Examples, Windows
+from nnstrategies.training.calibration import fitted_temperature
 from nnstrategies.training.checkpoint import Checkpoint
 from nnstrategies.training.device import reproducible, resolve_device
 from nnstrategies.training.loop import Loop, LoopSettings, LoopState
@@ -42,7 +43,9 @@ class NetworkRecipe:
     (neighbouring days share most of their window and label). train_days: None trains on all days before validation.
     valid_days: sessions held back for early stop. target: what a ``return`` label becomes. checkpoints: folder for the
     state after each epoch, or None; neither it nor ``device`` changes what the version is. init: ``normal`` draws all
-    weights from Normal(0, 1) (S1). loss, augment, schedule, optimiser: see their classes; scaling: see ``fit_scaler``.
+    weights from Normal(0, 1) (S1). calibrate: probabilities of class labels get a temperature, fitted on the purged
+    validation rows; these also chose the epoch. loss, augment, schedule, optimiser: see their classes; scaling: see
+    ``fit_scaler``.
     """
 
     name: str = "network"
@@ -69,6 +72,7 @@ class NetworkRecipe:
     schedule: Schedule = field(default_factory=Schedule)
     optimiser: Optimiser = field(default_factory=Optimiser)
     scaling: ScalingSetting = "zscore"
+    calibrate: bool = False
     seeded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -85,6 +89,8 @@ class NetworkRecipe:
     def _check_optional(self) -> None:
         if self.weight_decay < 0:
             raise ConfigError(f"recipe {self.name}: weight_decay: expected 0 or more, got {self.weight_decay}")
+        if self.calibrate and self.valid_days == 0:
+            raise ConfigError(f"recipe {self.name}: calibrate: needs validation rows; set valid_days, or leave it out")
         if self.init not in ("xavier", "normal"):
             raise ConfigError(f"recipe {self.name}: init: expected xavier or normal, got {self.init!r}")
         if self.scaling not in get_args(ScalingSetting):
@@ -119,6 +125,8 @@ class NetworkRecipe:
         The scaler is fitted anew on the training rows. See Recipe.
         """
         known = samples.upto(asof)
+        if self.calibrate and not known.labels.n_classes:
+            raise FitError(f"{self.name}: calibrate: expected class labels, got a return; leave it out")
         train, valid = self._rows(known)
         device = resolve_device(self.device)
         manifest = self._manifest(known, train, seed, incumbent)
@@ -130,6 +138,9 @@ class NetworkRecipe:
                 _load(network, incumbent.version, manifest)
             scaler = fit_scaler(self.scaling, samples, train)
             loop, state = self._train(network, known, train, valid, scaler, manifest, seed, progress)
+            if self.calibrate:
+                rows = self._examples(known, valid, scaler, device)
+                manifest["temperature"] = fitted_temperature(network, rows)
             best = self._version(manifest, network, scaler, state)
             if incumbent is None or not incumbent.gate or not len(valid[0]):
                 return best
