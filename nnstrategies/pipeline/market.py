@@ -80,6 +80,7 @@ def load_market(config: RunConfig) -> Market:
             data.start,
             data.end,
             data.index,
+            symbols=data.symbols,
             basics=data.basics,
             fundamentals=data.fundamentals,
             macro=data.macro,
@@ -122,7 +123,7 @@ def members_without_prices(config: RunConfig, panel: Panel) -> pd.DataFrame | No
     data = config.data
     if not isinstance(data, ChinaTables):
         return None
-    return survivorship(member_spans(data.folder, data.start, data.end, data.index), panel)
+    return survivorship(member_spans(data.folder, data.start, data.end, data.index, data.symbols), panel)
 
 
 def check_rules(panel: Panel, market: str) -> RuleCheck:

@@ -17,6 +17,7 @@ from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.explaining import explain
+from nnstrategies.pipeline.forecasts import write_forecasts
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
@@ -25,9 +26,9 @@ from nnstrategies.predictors import score
 from nnstrategies.samples import Samples
 from nnstrategies.settings import MAIN
 from nnstrategies.training import (
+    FIXED,
     Entry,
     FitStore,
-    MomentumRecipe,
     Progress,
     ProgressBar,
     RefitPlan,
@@ -103,7 +104,7 @@ def _train_recipe(run: Run, name: str) -> None:
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
     samples, calendar = run.samples_of(name), run.panel.calendar
     judged = range(first, last + 1, config.evidence.every_days)  # rows on which information coefficients are measured
-    null = 0 if isinstance(config.recipes[name], MomentumRecipe) else config.evidence.refits  # it sees no label
+    null = 0 if isinstance(config.recipes[name], FIXED) else config.evidence.refits
     store = FitStore(run.folder.path, config.device)
     chains = [(seed, rows) for seed in seeds for rows in plan.chains(calendar)]
 
@@ -286,6 +287,7 @@ def _join(run: Run) -> None:
         }
         folder.write_json("truth.json", truth)
     explain(run)
+    write_forecasts(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})

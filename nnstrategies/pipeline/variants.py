@@ -15,6 +15,7 @@ from nnstrategies.pipeline.run import Run, reopen
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
+from nnstrategies.report.forecasts import directions
 from nnstrategies.settings import RunConfig
 
 log = logging.getLogger(__name__)
@@ -42,15 +43,34 @@ def run_variants(run: Run) -> None:
 
 def config_of(config: RunConfig, variant: str) -> RunConfig:
     """The run's config with the variant's keys changed, and without variants of its own."""
-    tree = to_tree(config)
-    changes = config.variants[variant].set
+    chosen = config.variants[variant]
+    tree, changes = to_tree(config), chosen.set
     for key in ("variants", "published"):
         tree.pop(key)
+    if chosen.recipes:
+        _keep(tree, set(chosen.recipes))
     for key, value in changes.items():
         place(tree, key, value, f"variants.{variant}.set")
     tree["name"] = f"{config.name}-{variant}"
-    tree["title"] = f"{config.title or config.name}: {config.variants[variant].note}"
+    tree["title"] = f"{config.title or config.name}: {chosen.note}"
     return parse(tree, f"variant {variant}")
+
+
+def _keep(tree: dict[str, Any], names: set[str]) -> None:
+    """Leave only these recipes in a resolved config, and what can be made of them."""
+    for key in ("recipes", "inputs"):
+        tree[key] = {name: one for name, one in tree[key].items() if name in names}
+    for task in tree["tasks"].values():
+        task["recipes"] = [name for name in task["recipes"] if name in names]
+    tree["tasks"] = {name: task for name, task in tree["tasks"].items() if task["recipes"]}
+    if tree["search"] and tree["search"]["recipe"] not in names:
+        tree["search"] = None
+    parts = ("score", "confirm", "exposure")
+    tree["portfolios"] = {
+        name: one
+        for name, one in tree["portfolios"].items()
+        if {one[part] for part in parts if one[part]} <= names
+    }
 
 
 def _opened(path: Path, config: RunConfig) -> Run:
@@ -67,9 +87,11 @@ def _measured(run: Run) -> dict[str, Any]:
     trade(run)
     build_report(run.folder.path)
     metrics, evidence = run.folder.read_json("metrics.json"), run.folder.read_json("evidence.json")
+    has_forecasts = run.folder.has("forecasts.parquet")
     return {
         "leaks": leaks(run),
         "metrics": metrics[run.config.headline],
         "evidence": evidence[run.judged],
+        "directions": directions(run.folder.read_frame("forecasts"), run.judged) if has_forecasts else {},
         "test": [str(run.panel.sessions[row]) for row in run.test_rows],
     }

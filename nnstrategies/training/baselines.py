@@ -15,7 +15,7 @@ from nnstrategies.samples import Samples
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Incumbent, RowPair, describe, training_rows
 from nnstrategies.training.scaler import Scaler
-from nnstrategies.training.targets import Target, within_date
+from nnstrategies.training.targets import Target, unit_of, within_date
 from nnstrategies.training.trees import export_trees
 from nnstrategies.training.version import Version
 from nnstrategies.typing import Float32Array
@@ -25,6 +25,7 @@ from nnstrategies.typing import Float32Array
 class RidgeRecipe:
     """Linear regression with an L2 penalty of the return's place within its date on the window's last day.
 
+    target: ``percent`` learns the return itself, in per cent, as models of a single symbol must.
     penalty is in units of the number of rows: coefficients = (X'X / M + penalty I)^-1 X'y / M with standardised X.
     """
 
@@ -50,14 +51,15 @@ class RidgeRecipe:
         scaler, x, y = _tables(known, rows, self.target)
         x64 = x.astype(np.float64)
         gram = x64.T @ x64 / len(x64) + self.penalty * np.eye(x.shape[1])  # [F, F]
-        coefficients = np.linalg.solve(gram, x64.T @ y.astype(np.float64) / len(x64))
+        level = float(y.mean(dtype=np.float64)) if self.target == "percent" else 0.0  # within a date it is 0
+        coefficients = np.linalg.solve(gram, x64.T @ (y.astype(np.float64) - level) / len(x64))
         manifest = describe(known, rows, self.name, "ridge", 0) | {
             "config": dataclasses.asdict(self),
             "window": 1,
             "outputs": ["score"],
-            "units": [f"return within its date, {self.target}"],
+            "units": [unit_of(self.target)],
         }
-        return Version(manifest, {"coefficients": coefficients, "intercept": np.zeros(1)}, scaler)
+        return Version(manifest, {"coefficients": coefficients, "intercept": np.array([level])}, scaler)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class GradientBoostingRecipe:
             "config": dataclasses.asdict(self),
             "window": 1,
             "outputs": ["score"],
-            "units": [f"return within its date, {self.target}"],
+            "units": [unit_of(self.target)],
         }
         return Version(manifest, export_trees(model), scaler)
 
@@ -145,4 +147,6 @@ def _tables(known: Samples, rows: RowPair, target: Target) -> tuple[Scaler, Floa
     t, n = rows
     x = known.features.values[n, t]
     scaler = Scaler.fit(x)
-    return scaler, scaler(x), within_date(known.labels.returns[t, n], t, target)
+    returns = known.labels.returns[t, n]
+    y = returns * np.float32(100) if target == "percent" else within_date(returns, t, target)
+    return scaler, scaler(x), y
