@@ -197,7 +197,9 @@ def _write_part(
         "timeline": timeline,
         "losses": losses,
         "evidence": evidence(samples, values, judged, null, measure=settings.measure).to_json(),
-        "found": {part: float(np.mean([one[part] for one in found])) for part in found[0]} if found else {},
+        "found": {part: float(np.mean([one[part] for one in found])) for part in found[0]}
+        if found and all(found)
+        else {},
     }
     folder.write_json(f"parts/{name}.json", part)
 
@@ -249,7 +251,8 @@ def _found(run: Run, values: Float32Array) -> dict[str, float]:
         return {}
     near = truth.found(values.astype(np.float64), run.samples.mask, *run.test_rows)
     best = run.folder.read_json("truth.json")["parts"]
-    return {part: near[part] * best[part]["best_rank_ic"] for part in near if part != "total"}
+    owed = {part: near[part] * best[part]["best_rank_ic"] for part in near if part != "total"}
+    return owed if all(np.isfinite(value) for value in owed.values()) else {}  # equal scores order nothing
 
 
 def _write_truth(run: Run) -> None:

@@ -67,9 +67,7 @@ def _keep(tree: dict[str, Any], names: set[str]) -> None:
         tree["search"] = None
     parts = ("score", "confirm", "exposure")
     tree["portfolios"] = {
-        name: one
-        for name, one in tree["portfolios"].items()
-        if {one[part] for part in parts if one[part]} <= names
+        name: one for name, one in tree["portfolios"].items() if {one[part] for part in parts if one[part]} <= names
     }
 
 

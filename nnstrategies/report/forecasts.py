@@ -39,7 +39,9 @@ def forecast_table(run: RunFolder) -> Table | None:
         cells = [_price(table), _commoner(table), *(_direction(table[table["threshold"] == a]) for a in thresholds)]
         rows.append(Row(recipe_label(str(name)), cells, "measured", "headline" if name == run.judged else ""))
     head = ["Recipe", "Price", "Commoner direction", "Direction", *(f"from {percent(a, 2)}" for a in thresholds[1:])]
-    note = "Price: 1 − mean |forecast − price| / price; persistence, the forecast that nothing changes, is what to beat. "
+    note = (
+        "Price: 1 − mean |forecast − price| / price; persistence, the forecast that nothing changes, is what to beat. "
+    )
     note += "Direction: share of right ones among the days on which the forecast is at least that large, ± the "
     note += "standard deviation over seeds; in brackets how many days those are of all whose price moved. Commoner "
     note += "direction: what naming the same direction every day would reach, chosen afterwards. Stocks move together, "

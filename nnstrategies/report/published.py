@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nnstrategies.report.definitions import DEFINITIONS, recipe_label
-from nnstrategies.report.formats import DASH, by_style, p_text, percent, ratio
 from nnstrategies.report.forecasts import directions
+from nnstrategies.report.formats import DASH, by_style, p_text, percent, ratio
 from nnstrategies.report.metrics import Metric
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.tables import BASELINES, Row, Table
@@ -46,7 +46,9 @@ def variants(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table | N
     rows = [Row("This run", [*own, *score, *shown.own()], "", "headline")]
     for name, row in run.variants.items():
         if "error" in row:
-            rows.append(Row(recipe_label(name), [DASH] * (len(own) + 2 + len(shown.thresholds)), f"not run: {row['error']}"))
+            rows.append(
+                Row(recipe_label(name), [DASH] * (len(own) + 2 + len(shown.thresholds)), f"not run: {row['error']}")
+            )
             continue
         cells = [_cell(key, row["metrics"].get(key)) for key in _OF_VARIANTS]
         remark = f"{row['note']}; reads the future: {', '.join(row['leaks'])}" if row["leaks"] else row["note"]
