@@ -256,8 +256,8 @@ def _check_whole(config: RunConfig, where: str) -> None:
     _check_published(config, where)
     for name in config.variants:
         _check_name("variants", name, where)
-        for recipe in config.variants[name].recipes:
-            _known(recipe, config.recipes, "recipe", f"{where}: variants.{name}.recipes")
+        for kept in config.variants[name].recipes:
+            _known(kept, config.recipes, "recipe", f"{where}: variants.{name}.recipes")
     for name, recipe in config.recipes.items():
         task = config.task_of(name)[1]
         known = _named(task.features, f"{where}: features")

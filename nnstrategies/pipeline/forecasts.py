@@ -22,10 +22,12 @@ def write_forecasts(run: Run) -> None:
     """
     frames, units = [], _units(run)
     table = run.folder.read_frame("scores")
-    for (name, seed), rows in table.groupby(["recipe", "seed"], sort=False):
-        task = run.config.task_of(str(name))[1]
-        if task.measure == "time" and not task.label.relative and (unit := units.get(str(name))):
-            frames.append(_of_one(run, str(name), int(seed), rows, unit))
+    for name, unit in units.items():
+        task = run.config.task_of(name)[1]
+        if task.measure != "time" or task.label.relative:
+            continue
+        own = table[table["recipe"] == name]
+        frames += [_of_one(run, name, seed, own[own["seed"] == seed], unit) for seed in own["seed"].unique().tolist()]
     if frames:
         run.folder.write_frame(TABLE, pd.concat(frames, ignore_index=True))
 
@@ -44,7 +46,7 @@ def _of_one(run: Run, name: str, seed: int, rows: pd.DataFrame, unit: str) -> pd
     samples, (first, last) = run.samples_of(name), run.test_rows
     symbols = rows["symbol"].to_numpy(dtype=object)
     t = np.searchsorted(samples.features.sessions, rows["date"].to_numpy().astype("datetime64[D]"))
-    n = pd.Index(samples.features.symbols).get_indexer(symbols)
+    n = pd.Index(samples.features.symbols).get_indexer(pd.Index(symbols))
     tested = (t >= first) & (t <= last)
     actual: AnyArray = samples.labels.returns[t, n][tested]
     in_percent = unit == PERCENT

@@ -52,8 +52,11 @@ class Fitted:
     scores: Float32Array
 
 
-def train(run: Run) -> None:
-    """Fit every recipe over the walk-forward, score the test rows and refit on shuffled labels for the null."""
+def train(run: Run, explained: Sequence[str] | None = None) -> None:
+    """Fit every recipe over the walk-forward, score the test rows and refit on shuffled labels for the null.
+
+    explained: recipes whose importance is measured, by default the one that orders the headline.
+    """
     if run.folder.has("evidence.json"):
         log.info("training: complete, not done again")
         return
@@ -69,7 +72,7 @@ def train(run: Run) -> None:
         search(run, name)
         with run.stage(f"train {name}"):
             _train_recipe(run, name)
-    _join(run)
+    _join(run, explained)
 
 
 def _in_order(run: Run) -> list[str]:
@@ -271,7 +274,7 @@ def _write_truth(run: Run) -> None:
     log.info("best reachable rank IC: %s", ", ".join(f"{part} {value:.3f}" for part, value in best.items()))
 
 
-def _join(run: Run) -> None:
+def _join(run: Run, explained: Sequence[str] | None) -> None:
     """The parts of all recipes as the tables of the run folder, evidence last."""
     folder, names = run.folder, list(run.config.recipes)
     parts = {name: folder.read_json(f"parts/{name}.json") for name in names}
@@ -289,7 +292,7 @@ def _join(run: Run) -> None:
             name: {**part["found"], "total": part["evidence"]["rank_ic"]} for name, part in parts.items()
         }
         folder.write_json("truth.json", truth)
-    explain(run)
+    explain(run, explained)
     write_forecasts(run)
     write_outcome(run)
     write_manifest(run)

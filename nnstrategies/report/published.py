@@ -88,7 +88,7 @@ def _score(evidence: dict[str, object]) -> list[str]:
     return [
         ratio(value, 4) if isinstance(value, float) else DASH,
         p_text(evidence.get("p_value")) if evidence.get("null") else DASH,
-    ]  # type: ignore[arg-type]
+    ]
 
 
 def _cell(key: str, value: Metric) -> str:
