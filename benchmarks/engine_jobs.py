@@ -163,7 +163,8 @@ def rebalance_job() -> Job:
 
     def run(market: Market) -> dict[str, float]:
         panel = panel_of(market)
-        values = market.fields["score"].T.astype(np.float32)[:, :, None]
+        market.fields["score"] = market.fields["score"].astype(np.float32)  # type: ignore[assignment]  # held once
+        values = market.fields["score"].T[:, :, None]
         known = (("score",), ("none",), values, (), np.full(panel.T, -1))
         scores = Scores(panel.sessions, panel.symbols, *known)
         cerebro = Cerebro(stdstats=False)

@@ -207,12 +207,13 @@ def blind_to_suspensions(panel: Panel) -> Labels:
     """A constant horizon, though a suspended exit waits for the first trading session."""
     labels = forward_return(panel, 5)
     due = np.arange(panel.T)[:, None] + 6
-    return replace(labels, end=np.where(labels.end >= 0, due, -1))
+    return replace(labels, end=np.where((labels.end >= 0) & (due < panel.T), due, -1))
 
 
 def known_at_once(panel: Panel) -> Labels:
+    """Known the day after its date; the day itself is refused by ``Labels``."""
     labels = forward_return(panel, 5)
-    return replace(labels, end=np.where(labels.end >= 0, np.arange(panel.T)[:, None], -1))
+    return replace(labels, end=np.where(labels.end >= 0, np.arange(panel.T)[:, None] + 1, -1))
 
 
 # -- recipes ----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_every_feature_beside_the_default_ones_keeps_the_contract(panel: Panel) 
 
 @pytest.mark.parametrize("name", [*sorted(set(LEAKY) - set(GAPS))[::3], "leaky_wavelet_level_close"])
 def test_contract_catches_the_leaks_that_see_the_whole_series(name: str, panel: Panel) -> None:
-    with pytest.raises(ContractError, match=f"^{name} looks ahead"):
+    with pytest.raises(ContractError, match=f"^leak: {name} looks ahead"):
         check_features({name: LEAKY[name]}, panel, np.random.default_rng(5))
 
 

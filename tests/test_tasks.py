@@ -123,11 +123,11 @@ def test_only_what_both_models_want_is_bought(finished):
 
 
 def test_the_timers_exposure_is_what_the_portfolio_invests(finished):
-    from nnstrategies.pipeline.trading import _backtest
+    from nnstrategies.pipeline.trading import backtest_of
     from nnstrategies.strategies import RebalanceStrategy
 
     scores = portfolios(finished)["timed"]
-    result = _backtest(finished, RebalanceStrategy, scores)
+    result = backtest_of(finished.config, finished.panel, RebalanceStrategy, scores, *finished.test_rows)
     targets = result.frames()["targets"]
     total = targets.groupby("date")["target"].sum()
     share = scores.column("exposure")[:, 0]

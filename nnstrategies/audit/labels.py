@@ -40,14 +40,13 @@ def check_labels(
     futures: Mapping[str, Future] = FUTURES,
     known: Labels | None = None,
 ) -> Stage:
-    """Labels with end <= t must stay byte-equal, whatever comes after t; and no label may end before its decision.
+    """Labels with end <= t must stay byte-equal, whatever comes after t; ``Labels`` refuses an end before its decision.
 
     What moves under noise after t is made of something later than t, so a label that moves although its ``end`` says it
     is known by t claims too much: it would pass a purge that it should not pass.
     """
     started = time.perf_counter()
     labels = known or make(panel)
-    early = _ends_before_its_decision(panel, labels)
     leaks: list[_Leak] = []
     compared = 0
     for t in rows:
@@ -58,7 +57,7 @@ def check_labels(
             for part in _PARTS:
                 if change := compare(_part(expected, part), _part(other, part)):
                     leaks.append(_Leak(t, how, part, change))
-    findings = tuple(early) + ((_finding(make, panel, labels, leaks, futures, seed),) if leaks else ())
+    findings = (_finding(make, panel, labels, leaks, futures, seed),) if leaks else ()
     dates = tuple(str(panel.sessions[t]) for t in sorted(rows))
     return Stage("labels", "label", 1, dates, compared, findings, seconds=time.perf_counter() - started)
 
@@ -69,16 +68,6 @@ def _part(labels: Labels, part: str) -> AnyArray:
 
 def _name(labels: Labels) -> str:
     return f"{labels.kind} over {labels.horizon_days} sessions"
-
-
-def _ends_before_its_decision(panel: Panel, labels: Labels) -> list[Finding]:
-    early = (labels.end >= 0) & (labels.end <= np.arange(panel.T)[:, None])
-    if not early.any():
-        return []
-    t = int(np.argmax(early.any(axis=1)))
-    what = "ends at or before the close of its own decision"
-    symbols = tuple(panel.symbols[k] for k in np.flatnonzero(early.any(axis=0)))
-    return [Finding("labels", _name(labels), "leak", what, str(panel.sessions[t]), symbols, float(early.mean()))]
 
 
 def _finding(

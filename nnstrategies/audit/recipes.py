@@ -192,7 +192,7 @@ def _scaler(case: _Case) -> list[Finding]:
     t, n = known.rows(*rows, stride=getattr(case.recipe, "stride_days", 1))
     if version.scaler is None or not len(t) or version.manifest.get("training_rows") != len(t):
         return []
-    kind = getattr(case.recipe, "scaling", "zscore").removeprefix(LEAKY)
+    kind: Any = getattr(case.recipe, "scaling", "zscore").removeprefix(LEAKY)
     expected = Scaler.fit_at(known.features.values, t, n, kind)
     if all(same_bytes(expected.arrays[key], value) for key, value in version.scaler.arrays.items()):
         return []

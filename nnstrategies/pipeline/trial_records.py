@@ -29,8 +29,9 @@ _RUN_KEYS = ("walk_forward", "strategy", "market", "costs", "slippage", "account
 
 
 def ledger_of(run: Run) -> TrialLedger:
-    """The ledger of the folder that holds the run."""
-    return TrialLedger(run.folder.path.parent)
+    """The ledger of the folder that holds the run, or the run whose variant it is."""
+    above = run.folder.path.parent
+    return TrialLedger(above.parents[1] if above.name == "variants" else above)
 
 
 def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Samples, data: str) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nnstrategies.report.definitions import DEFINITIONS, recipe_label
+from nnstrategies.report.definitions import BASELINES, DEFINITIONS, recipe_label
 from nnstrategies.report.forecasts import directions
 from nnstrategies.report.formats import DASH, by_style, p_text, percent, ratio
 from nnstrategies.report.metrics import Metric
 from nnstrategies.report.run_folder import RunFolder
-from nnstrategies.report.tables import BASELINES, Row, Table
+from nnstrategies.report.tables import Row, Table
 
 _OF_VARIANTS = (
     *("annual_return_geometric", "excess_over_equal_weight", "volatility", "sharpe", "max_drawdown"),

@@ -1,0 +1,49 @@
+"""What stands behind a headline: the trials it was chosen from, and the members of an ensemble."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnstrategies.report.definitions import recipe_label
+from nnstrategies.report.formats import ratio
+from nnstrategies.report.run_folder import RunFolder
+from nnstrategies.report.tables import Row, Table
+
+
+def trials_note(run: RunFolder) -> str:
+    """After how many trials the headline was found and what that leaves of its Sharpe ratio; "" where none are known.
+
+    Source: Bailey and Lopez de Prado (2014), the deflated Sharpe ratio.
+    """
+    found = run.trials
+    if not found:
+        return ""
+    among = f"one of {found['trials']} portfolios that runs in this folder have traded"
+    among += f" (as {found['effective']:.1f} independent trials)" if found["trials"] > 1 else ""
+    searched = f", after {found['searched']} trials of searches" if found["searched"] else ""
+    said = f"The headline, with a Sharpe ratio of {ratio(found['sharpe'])}, is {among}{searched}"
+    if found.get("deflated") is None:
+        return f"{said}."
+    return f"{said}. Deflated for those portfolios, it is above 0 with probability {ratio(found['deflated'])}."
+
+
+def ensembles(run: RunFolder) -> Table | None:
+    """A row for each refit of each ensemble: its members' validation rank ICs, their spread, their weights."""
+    rows = []
+    for row in run.timeline:
+        weights = row["metrics"].get("weights")
+        if not weights:
+            continue
+        judged = np.array(list(row["metrics"]["valid_rank_ic"].values()), dtype=np.float64)
+        best = max(weights, key=lambda name: weights[name])
+        spread = ratio(float(judged.std(ddof=1)), 4) if len(judged) > 1 else ""
+        used = sum(weight > 0 for weight in weights.values())
+        cells = [row["asof"], str(row["seed"]), f"{used} of {len(weights)}", f"{best} ({ratio(weights[best])})"]
+        rows.append(
+            Row(recipe_label(row["recipe"]), [*cells, ratio(float(judged.mean()), 4) if len(judged) else "", spread])
+        )
+    head = ["Ensemble", "As of", "Seed", "Members used", "Largest weight", "Validation rank IC", "Spread"]
+    note = (
+        "Rank IC on each refit's purged validation rows, mean and standard deviation over members; weights follow it."
+    )
+    return Table(head, rows, note=note) if rows else None
