@@ -26,7 +26,9 @@ def small(name: str, features: list[str], window: int, kept: dict[str, dict[str,
     """A shipped config with another market, fewer inputs, one seed, and the fits of a minute."""
     tree = to_tree(read_config(name))
     tree |= {"data": MARKET, "walk_forward": SPAN, "features": features, "window": window, "market": "simulated"}
-    tree |= {"seeds": [1], "evidence": {"refits": 1}, "variants": kept, "inputs": {}}
+    tree |= {"seeds": [1], "evidence": {"refits": 1, "every_days": 10}, "variants": kept, "inputs": {}}
+    tree |= {"executor": "local"}
+    tree["recipes"]["gradient_boosting"] |= {"iterations": 8}
     tree["tasks"]["direction"] |= {"features": features, "window": window}
     for recipe in tree["recipes"].values():
         recipe |= {"train_days": None} if "train_days" in recipe else {}
