@@ -6,6 +6,7 @@ some that are not; cn_index the index; cn_membership who was a member when; cn_b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ def load_china(
     end: DateLike,
     index: str = "000300.SH",
     *,
+    symbols: Sequence[str] = (),
     delisted: bool = True,
     basics: bool = False,
     fundamentals: PathLike | None = None,
@@ -50,6 +52,7 @@ def load_china(
     Series ``benchmark`` is the index close (a price index: without dividends). Events ``membership`` are the spans of
     cn_membership: a span's start is the first day inside, its end the first day outside, as the tables themselves
     show (with the end excluded 300 names are counted on change days, with the end included 302 to 331).
+    symbols: these stocks alone, whether members or not, as long as they are listed; DataError where one has no prices.
     delisted: add cn_delisted, whose prices are forward-adjusted: factor 1, limits estimated from pre_close, lots
     approximate; events ``adjusted_prices`` name these stocks, so that ``MarketRules`` takes their limits from the
     panel. limit_up and limit_down of all others are the vendor's; the rule book decides. is_st is NaN where unknown.
@@ -64,12 +67,14 @@ def load_china(
     """
     folder, first, last = Path(folder), to_day(start), to_day(end)
     report_name = f"csi300 {first}..{last}" if index == "000300.SH" else f"{index} {first}..{last}"
-    spans = member_spans(folder, first, last, index, leaky_members_on)
+    spans = member_spans(folder, first, last, index, symbols, leaky_members_on)
     prices = _daily(folder, spans, first, last)
     notes = LoadReport(report_name)
     if basics:
         add_basics(folder, prices, first, last, notes)
     dead = _delisted(folder, spans, first, prices["date"].max(), notes) if delisted else prices.head(0)
+    if absent := sorted(set(symbols) - set(prices["symbol"]) - set(dead["symbol"])):
+        raise DataError(f"{folder / 'cn_daily.parquet'}: no prices of {', '.join(absent)} within {first}..{last}")
     if len(dead):
         prices = pd.concat([prices, dead.reindex(columns=prices.columns)], ignore_index=True)
     joins = membership_events(spans, f"{folder / 'cn_membership.parquet'}")
@@ -118,13 +123,17 @@ def member_spans(
     start: DateLike,
     end: DateLike,
     index: str = "000300.SH",
+    symbols: Sequence[str] = (),
     leaky_members_on: DateLike | None = None,
 ) -> pd.DataFrame:
-    """Spans symbol, start, end of an index's members that touch start..end, from cn_membership.
+    """Spans symbol, start, end of an index's members that touch start..end, from cn_membership; or of ``symbols``.
 
     leaky_members_on: of those of that day only, each from ``start`` on without an end.
     """
     folder, first, last = Path(folder), to_day(start), to_day(end)
+    if symbols:
+        always = pd.DataFrame({"symbol": np.array(symbols, dtype=object), "start": first.astype("datetime64[s]")})
+        return always.assign(end=np.datetime64("NaT", "s"))
     lost = "nobody knows which stocks were in the index when"
     spans = read_china_table(folder, "cn_membership", ["index", "symbol", "start", "end"], lost, [])
     if index not in set(spans["index"]):

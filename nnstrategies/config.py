@@ -219,11 +219,6 @@ def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
         _check_name("recipes", name, where)
         if name in _BASELINES:
             raise ConfigError(f"{where}: recipes.{name}: that name is a baseline's; choose another")
-        if isinstance(recipe, PersistenceRecipe):
-            raise ConfigError(
-                f"{where}: recipes.{name}: persistence forecasts alike for every symbol, so a run cannot rank by it; "
-                "leave it out, or fit it from Python (docs/networks.md)"
-            )
         if name == "momentum" and not isinstance(recipe, MomentumRecipe):
             raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
 
@@ -261,6 +256,8 @@ def _check_whole(config: RunConfig, where: str) -> None:
     _check_published(config, where)
     for name in config.variants:
         _check_name("variants", name, where)
+        for kept in config.variants[name].recipes:
+            _known(kept, config.recipes, "recipe", f"{where}: variants.{name}.recipes")
     for name, recipe in config.recipes.items():
         task = config.task_of(name)[1]
         known = _named(task.features, f"{where}: features")
@@ -311,6 +308,13 @@ def _check_portfolios(config: RunConfig, where: str) -> None:
         )
     kind = "portfolio" if config.portfolios else "recipe of the run's own task" if config.tasks else "recipe"
     _known(config.headline, config.traded, kind, f"{where}: headline")
+    for name, portfolio in config.traded.items():
+        if isinstance(config.recipes[portfolio.score], PersistenceRecipe):
+            raise ConfigError(
+                f"{where}: {'headline' if name == config.headline else 'portfolios'}: {portfolio.score} is a "
+                f"persistence forecast, alike for every symbol, which orders nothing; name the portfolios to trade "
+                f"under portfolios, without it"
+            )
 
 
 def _check_tasks(config: RunConfig, where: str) -> None:
@@ -336,6 +340,8 @@ def _check_published(config: RunConfig, where: str) -> None:
         _known(name, [*config.traded, *_BASELINES], "portfolio", f"{where}: published.figures")
         for figure in row:
             _known(figure, figures, "figure", f"{where}: published.figures.{name}")
+    for name in config.published.directions:
+        _known(name, config.recipes, "recipe", f"{where}: published.directions")
 
 
 def _known(name: str, known: Any, what: str, where: str) -> None:

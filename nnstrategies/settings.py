@@ -48,7 +48,7 @@ class FileTables:
 
 @dataclass(frozen=True)
 class ChinaTables:
-    """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date.
+    """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date, or ``symbols`` instead.
 
     basics: turnover value, float and daily ratios. fundamentals: ``monthly`` or a file. macro, news: files of your own.
     leaky_members_on: the members of that day all along, which is survivorship: only to measure what it gains.
@@ -58,6 +58,7 @@ class ChinaTables:
     start: dt.date
     end: dt.date
     index: str = "000300.SH"
+    symbols: tuple[str, ...] = ()
     basics: bool = False
     fundamentals: str | None = None
     macro: str | None = None
@@ -162,18 +163,27 @@ class PortfolioSettings:
 
 @dataclass(frozen=True)
 class PublishedSettings:
-    """A paper's own figures, printed beside the measured ones: portfolio -> figure of docs/metrics.md -> value."""
+    """A paper's own figures, printed beside the measured ones: portfolio -> figure of docs/metrics.md -> value.
+
+    directions: recipe -> size of the forecast from which on it counts ("0", "0.01") -> lowest and highest share of
+    right directions.
+    """
 
     source: str
-    figures: Mapping[str, Mapping[str, float]]
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    directions: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class VariantSettings:
-    """The same run with some keys changed (``a.b: value``); note says what that is."""
+    """The same run with some keys changed (``a.b: value``); note says what that is.
+
+    recipes: only these (all, where empty), and the portfolios that can be made of them; the headline must be one.
+    """
 
     note: str
     set: Mapping[str, Any]
+    recipes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

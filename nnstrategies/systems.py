@@ -21,13 +21,13 @@ SYSTEMS = (
         "Shen, Zhuo 2026",
         "in part: its base network and stops run in quickstart and csi300",
     ),
-    System("S3", "LSTM price forecaster with stops", "Ju, Shen, Ni 2024", "not yet: needs per-symbol groups"),
+    System("S3", "LSTM price forecaster with stops", "Ju, Shen, Ni 2024", "runnable: s3_lstm_forecaster"),
     System("S4", "LSTM signal filter over factors", "Wu, Tang 2021", "runnable: s4_lstm_filter"),
     System(
         "S5",
         "BP and LSTM with threshold filter",
         "2012-2018 study of single stocks",
-        "not yet: needs per-symbol groups",
+        "runnable: s5_threshold_lstm",
     ),
 )
 

@@ -303,5 +303,7 @@ def test_configs_name_them():
 
 
 def test_a_config_refuses_what_ranks_nothing():
-    with pytest.raises(ConfigError, match=r"recipes\.persistence: persistence forecasts alike for every symbol"):
+    with pytest.raises(ConfigError, match=r"portfolios: persistence is a persistence forecast, alike for every symbol"):
         parse(baselines(["svm", "persistence"]), "baselines.yaml")
+    named = baselines(["svm", "persistence"]) | {"portfolios": {"svm": {"score": "svm"}}}
+    assert set(parse(named, "baselines.yaml").traded) == {"svm"}

@@ -57,9 +57,9 @@ def test_the_configs_of_readme_and_docs_parse():
 
 
 def test_the_config_of_several_tasks_parses():
-    (block,) = blocks((ROOT / "docs" / "tasks.md").read_text(encoding="utf-8"), "yaml")
-    config = parse(yaml.safe_load(block), "docs")
-    assert list(config.traded) == ["filtered", "factors_alone", "timed"]
+    several, single = blocks((ROOT / "docs" / "tasks.md").read_text(encoding="utf-8"), "yaml")
+    assert list(parse(yaml.safe_load(several), "docs").traded) == ["filtered", "factors_alone", "timed"]
+    assert parse(yaml.safe_load(single), "docs").published.directions["ridge"]["0.01"] == (0.66, 0.72)
 
 
 def test_the_code_of_the_training_page_runs_and_trains_a_network_and_a_recipe_of_the_users_own():

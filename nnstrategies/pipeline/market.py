@@ -80,6 +80,7 @@ def load_market(config: RunConfig) -> Market:
             data.start,
             data.end,
             data.index,
+            symbols=data.symbols,
             basics=data.basics,
             fundamentals=data.fundamentals,
             macro=data.macro,
@@ -123,7 +124,7 @@ def members_without_prices(config: RunConfig, panel: Panel) -> pd.DataFrame | No
     data = config.data
     if not isinstance(data, ChinaTables):
         return None
-    spans = member_spans(data.folder, data.start, data.end, data.index, data.leaky_members_on)
+    spans = member_spans(data.folder, data.start, data.end, data.index, data.symbols, data.leaky_members_on)
     return survivorship(spans, panel)
 
 

@@ -17,6 +17,7 @@ from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.explaining import explain
+from nnstrategies.pipeline.forecasts import write_forecasts
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
@@ -25,9 +26,9 @@ from nnstrategies.predictors import score
 from nnstrategies.samples import Samples
 from nnstrategies.settings import MAIN
 from nnstrategies.training import (
+    FIXED,
     Entry,
     FitStore,
-    MomentumRecipe,
     Progress,
     ProgressBar,
     RefitPlan,
@@ -51,8 +52,11 @@ class Fitted:
     scores: Float32Array
 
 
-def train(run: Run) -> None:
-    """Fit every recipe over the walk-forward, score the test rows and refit on shuffled labels for the null."""
+def train(run: Run, explained: Sequence[str] | None = None) -> None:
+    """Fit every recipe over the walk-forward, score the test rows and refit on shuffled labels for the null.
+
+    explained: recipes whose importance is measured, by default the one that orders the headline.
+    """
     if run.folder.has("evidence.json"):
         log.info("training: complete, not done again")
         return
@@ -68,7 +72,7 @@ def train(run: Run) -> None:
         search(run, name)
         with run.stage(f"train {name}"):
             _train_recipe(run, name)
-    _join(run)
+    _join(run, explained)
 
 
 def _in_order(run: Run) -> list[str]:
@@ -103,7 +107,7 @@ def _train_recipe(run: Run, name: str) -> None:
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
     samples, calendar = run.samples_of(name), run.panel.calendar
     judged = run.judged_rows(name)
-    null = 0 if isinstance(config.recipes[name], MomentumRecipe) else config.evidence.refits  # it sees no label
+    null = 0 if isinstance(config.recipes[name], FIXED) else config.evidence.refits
     store = FitStore(run.folder.path, config.device)
     chains = [(seed, rows) for seed in seeds for rows in plan.chains(calendar)]
 
@@ -196,7 +200,9 @@ def _write_part(
         "timeline": timeline,
         "losses": losses,
         "evidence": evidence(samples, values, judged, null, measure=settings.measure).to_json(),
-        "found": {part: float(np.mean([one[part] for one in found])) for part in found[0]} if found else {},
+        "found": {part: float(np.mean([one[part] for one in found])) for part in found[0]}
+        if found and all(found)
+        else {},
     }
     folder.write_json(f"parts/{name}.json", part)
 
@@ -248,7 +254,8 @@ def _found(run: Run, values: Float32Array) -> dict[str, float]:
         return {}
     near = truth.found(values.astype(np.float64), run.samples.mask, *run.test_rows)
     best = run.folder.read_json("truth.json")["parts"]
-    return {part: near[part] * best[part]["best_rank_ic"] for part in near if part != "total"}
+    owed = {part: near[part] * best[part]["best_rank_ic"] for part in near if part != "total"}
+    return owed if all(np.isfinite(value) for value in owed.values()) else {}  # equal scores order nothing
 
 
 def _write_truth(run: Run) -> None:
@@ -267,7 +274,7 @@ def _write_truth(run: Run) -> None:
     log.info("best reachable rank IC: %s", ", ".join(f"{part} {value:.3f}" for part, value in best.items()))
 
 
-def _join(run: Run) -> None:
+def _join(run: Run, explained: Sequence[str] | None) -> None:
     """The parts of all recipes as the tables of the run folder, evidence last."""
     folder, names = run.folder, list(run.config.recipes)
     parts = {name: folder.read_json(f"parts/{name}.json") for name in names}
@@ -285,7 +292,8 @@ def _join(run: Run) -> None:
             name: {**part["found"], "total": part["evidence"]["rank_ic"]} for name, part in parts.items()
         }
         folder.write_json("truth.json", truth)
-    explain(run)
+    explain(run, explained)
+    write_forecasts(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})

@@ -17,6 +17,7 @@ from nnstrategies.pipeline.run import Run, reopen
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
+from nnstrategies.report.forecasts import directions
 from nnstrategies.settings import RunConfig
 from nnstrategies.training import RECIPES
 
@@ -45,15 +46,17 @@ def run_variants(run: Run) -> None:
 
 def config_of(config: RunConfig, variant: str) -> RunConfig:
     """The run's config with the variant's keys changed, and without variants of its own."""
-    tree = to_tree(config)
-    changes = config.variants[variant].set
+    chosen = config.variants[variant]
+    tree, changes = to_tree(config), chosen.set
     for key in ("variants", "published"):
         tree.pop(key)
     _forget_defaults(tree, config, changes)
+    if chosen.recipes:
+        _keep(tree, set(chosen.recipes))
     for key, value in changes.items():
         place(tree, key, value, f"variants.{variant}.set")
     tree["name"] = f"{config.name}-{variant}"
-    tree["title"] = f"{config.title or config.name}: {config.variants[variant].note}"
+    tree["title"] = f"{config.title or config.name}: {chosen.note}"
     return parse(tree, f"variant {variant}")
 
 
@@ -75,6 +78,21 @@ def _with_members(recipes: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for recipe in recipes.values() for one in (recipe, *_with_members(recipe.get("members", {})))]
 
 
+def _keep(tree: dict[str, Any], names: set[str]) -> None:
+    """Leave only these recipes in a resolved config, and what can be made of them."""
+    for key in ("recipes", "inputs"):
+        tree[key] = {name: one for name, one in tree[key].items() if name in names}
+    for task in tree["tasks"].values():
+        task["recipes"] = [name for name in task["recipes"] if name in names]
+    tree["tasks"] = {name: task for name, task in tree["tasks"].items() if task["recipes"]}
+    if tree["search"] and tree["search"]["recipe"] not in names:
+        tree["search"] = None
+    parts = ("score", "confirm", "exposure")
+    tree["portfolios"] = {
+        name: one for name, one in tree["portfolios"].items() if {one[part] for part in parts if one[part]} <= names
+    }
+
+
 def _opened(path: Path, config: RunConfig) -> Run:
     if (path / "config.yaml").is_file():
         return reopen(path)
@@ -85,13 +103,15 @@ def _opened(path: Path, config: RunConfig) -> Run:
 
 def _measured(run: Run) -> dict[str, Any]:
     """A row: the headline's figures, the evidence of the recipe that orders it, and what reads the future."""
-    train(run)
+    train(run, explained=())  # the row needs no importance; `explain` measures it later
     trade(run)
     build_report(run.folder.path)
     metrics, evidence = run.folder.read_json("metrics.json"), run.folder.read_json("evidence.json")
+    has_forecasts = run.folder.has("forecasts.parquet")
     return {
         "leaks": leaks(run),
         "metrics": metrics[run.config.headline],
         "evidence": evidence[run.judged],
+        "directions": directions(run.folder.read_frame("forecasts"), run.judged) if has_forecasts else {},
         "test": [str(run.panel.sessions[row]) for row in run.test_rows],
     }

@@ -213,7 +213,8 @@ def recipe_label(name: str) -> str:
     """How a recipe or a portfolio is called in the report: ``cnn_lstm`` -> ``CNN-LSTM``."""
     if name in BASELINES:
         return BASELINES[name][0]
-    known = {"lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "cnn": "CNN", "mlp": "MLP", "svm": "SVM"}
+    known = {"lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "cnn": "CNN", "mlp": "MLP", "svm": "SVM", "bp": "BP"}
+    known |= {"segment_lstm": "Segment LSTM", "sequence_lstm": "Sequence LSTM"}
     recipe, _, seed = name.partition("/")
     label = known.get(recipe, recipe.replace("_", " ").capitalize())
     return f"{label}, seed {seed}" if seed else label

@@ -14,6 +14,7 @@ from nnstrategies.report.blocked import blocked_orders, worst_day
 from nnstrategies.report.classes import accuracy_table, class_table, matrices, reliability
 from nnstrategies.report.definitions import DEFINITIONS, EVIDENCE, NOTATION, recipe_label
 from nnstrategies.report.folds import fold_table, fold_timelines
+from nnstrategies.report.forecasts import forecast_table, symbol_table
 from nnstrategies.report.importance import importance_charts, importance_table, quick_note
 from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import Metric, metrics_bytes, run_metrics
@@ -118,6 +119,8 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "accuracy": accuracy_table(run),
         "classes": class_table(run),
         "importance": importance_table(run),
+        "forecasts": forecast_table(run),
+        "forecast_symbols": symbol_table(run),
     }
 
 

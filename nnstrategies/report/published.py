@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from nnstrategies.report.definitions import BASELINES, DEFINITIONS, recipe_label
-from nnstrategies.report.formats import DASH, by_style, p_text, ratio
+from nnstrategies.report.forecasts import directions
+from nnstrategies.report.formats import DASH, by_style, p_text, percent, ratio
 from nnstrategies.report.metrics import Metric
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.tables import Row, Table
@@ -18,7 +21,7 @@ _ENTRIES = {entry.key: entry for entry in DEFINITIONS}
 def published(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table | None:
     """Two rows a portfolio, what the paper says and what was measured, for the figures that the paper has."""
     said = run.manifest.get("published")
-    if not said:
+    if not said or not said["figures"]:
         return None
     keys = [key for key in _ENTRIES if any(key in row for row in said["figures"].values())]
     rows = []
@@ -38,18 +41,46 @@ def variants(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table | N
     if not run.variants:
         return None
     own = [_cell(key, metrics[run.headline].get(key)) for key in _OF_VARIANTS]
-    rows = [Row("This run", [*own, *_score(run.evidence.get(run.judged, {}))], "", "headline")]
+    shown = _Directions(run)
+    score = _score(run.evidence.get(run.judged, {}))
+    rows = [Row("This run", [*own, *score, *shown.own()], "", "headline")]
     for name, row in run.variants.items():
         if "error" in row:
-            rows.append(Row(recipe_label(name), [DASH] * (len(_OF_VARIANTS) + 2), f"not run: {row['error']}"))
+            rows.append(
+                Row(recipe_label(name), [DASH] * (len(own) + 2 + len(shown.thresholds)), f"not run: {row['error']}")
+            )
             continue
         cells = [_cell(key, row["metrics"].get(key)) for key in _OF_VARIANTS]
         remark = f"{row['note']}; reads the future: {', '.join(row['leaks'])}" if row["leaks"] else row["note"]
         rows.append(
-            Row(recipe_label(name), [*cells, *_score(row["evidence"])], remark, "baseline" if row["leaks"] else "")
+            Row(
+                recipe_label(name),
+                [*cells, *_score(row["evidence"]), *shown.cells(row.get("directions", {}))],
+                remark,
+                "baseline" if row["leaks"] else "",
+            )
         )
     note = "Each row is a run of its own below this folder, with its own report; nothing else was changed."
-    return Table(["Run", *(_ENTRIES[key].label for key in _OF_VARIANTS), "Rank IC", "p value"], rows, note=note)
+    labels = (_ENTRIES[key].label for key in _OF_VARIANTS)
+    return Table(["Run", *labels, "Rank IC", "p value", *shown.head()], rows, note=note)
+
+
+class _Directions:
+    """Columns for right directions (and coverage): of any forecast, and of large ones; none without forecasts."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self.thresholds = ("0", "0.01") if run.forecasts is not None else ()
+
+    def head(self) -> list[str]:
+        return ["Direction" if a == "0" else f"from {percent(float(a), 0)}" for a in self.thresholds]
+
+    def cells(self, found: Mapping[str, Sequence[float]]) -> list[str]:
+        return [f"{percent(found[a][0])} ({percent(found[a][1], 0)})" if a in found else DASH for a in self.thresholds]
+
+    def own(self) -> list[str]:
+        """Of this run's judged recipe."""
+        return self.cells(directions(self.run.forecasts, self.run.judged)) if self.run.forecasts is not None else []
 
 
 def _score(evidence: dict[str, object]) -> list[str]:

@@ -46,6 +46,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("value", "spread", "error", "baseline", "dates", "repeats"),
     ),
 }
+FORECASTS = ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error")
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
     *("benchmark", "costs", "market"),
@@ -83,6 +84,7 @@ class RunFolder:
     importance: pd.DataFrame
     config: str
     variants: dict[str, Any]
+    forecasts: pd.DataFrame | None
     trials: dict[str, Any]
 
     @property
@@ -128,11 +130,17 @@ def read_run_folder(root: Path) -> RunFolder:
         config=_text(root / "config.yaml"),
         trials=_json(root / "trials.json", dict) if (root / "trials.json").exists() else {},
         variants=_json(root / "variants.json", dict) if (root / "variants.json").exists() else {},
+        forecasts=_forecasts(root / "forecasts.parquet"),
         **tables,
     )
     _check_names(run)
     _check_ledger(run)
     return run
+
+
+def _forecasts(path: Path) -> pd.DataFrame | None:
+    """The forecasts of single symbols, which only some runs make."""
+    return _table(path, FORECASTS) if path.exists() else None
 
 
 def _problem(path: Path, expected: str, got: str) -> RunFolderError:

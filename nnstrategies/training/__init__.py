@@ -30,7 +30,10 @@ RECIPES = {
     "ensemble": EnsembleRecipe,
 }
 
+FIXED = (MomentumRecipe, PersistenceRecipe)  # rules that learn nothing and see no label
+
 __all__ = [
+    "FIXED",
     "RECIPES",
     "EnsembleRecipe",
     "Entry",

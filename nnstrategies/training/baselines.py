@@ -15,7 +15,7 @@ from nnstrategies.samples import Samples
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Incumbent, RowPair, describe, training_rows
 from nnstrategies.training.scaler import Scaler
-from nnstrategies.training.targets import NetworkTarget, Target, in_per_cent, within_date
+from nnstrategies.training.targets import Target, unit_of, within_date
 from nnstrategies.training.trees import export_trees
 from nnstrategies.training.version import Version
 from nnstrategies.typing import Float32Array
@@ -25,6 +25,7 @@ from nnstrategies.typing import Float32Array
 class RidgeRecipe:
     """Linear regression with an L2 penalty of the return's place within its date on the window's last day.
 
+    target: ``percent`` learns the return itself, in per cent, as models of a single symbol must.
     penalty is in units of the number of rows: coefficients = (X'X / M + penalty I)^-1 X'y / M with standardised X.
     """
 
@@ -50,14 +51,15 @@ class RidgeRecipe:
         scaler, x, y = _tables(known, rows, self.target)
         x64 = x.astype(np.float64)
         gram = x64.T @ x64 / len(x64) + self.penalty * np.eye(x.shape[1])  # [F, F]
-        coefficients = np.linalg.solve(gram, x64.T @ y.astype(np.float64) / len(x64))
+        level = float(y.mean(dtype=np.float64)) if self.target == "percent" else 0.0  # within a date it is 0
+        coefficients = np.linalg.solve(gram, x64.T @ (y.astype(np.float64) - level) / len(x64))
         manifest = describe(known, rows, self.name, "ridge", 0) | {
             "config": dataclasses.asdict(self),
             "window": 1,
             "outputs": ["score"],
-            "units": [f"return within its date, {self.target}"],
+            "units": [unit_of(self.target)],
         }
-        return Version(manifest, {"coefficients": coefficients, "intercept": np.zeros(1)}, scaler)
+        return Version(manifest, {"coefficients": coefficients, "intercept": np.array([level])}, scaler)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class GradientBoostingRecipe:
     leaves: int = 15
     min_leaf: int = 200
     l2: float = 1.0
-    target: NetworkTarget = "rank"
+    target: Target = "rank"
     train_days: int | None = None
     embargo_days: int = 0
     stride_days: int = 1
@@ -107,7 +109,7 @@ class GradientBoostingRecipe:
             "config": dataclasses.asdict(self),
             "window": 1,
             "outputs": ["score"],
-            "units": ["return in per cent" if self.target == "percent" else f"return within its date, {self.target}"],
+            "units": [unit_of(self.target)],
         }
         return Version(manifest, export_trees(model), scaler)
 
@@ -143,10 +145,11 @@ class MomentumRecipe:
         return Version(manifest, {}, None)
 
 
-def _tables(known: Samples, rows: RowPair, target: NetworkTarget) -> tuple[Scaler, Float32Array, Float32Array]:
+def _tables(known: Samples, rows: RowPair, target: Target) -> tuple[Scaler, Float32Array, Float32Array]:
     """Scaler, scaled last-day features [M, F] and targets [M]."""
     t, n = rows
     x = known.features.values[n, t]
     scaler = Scaler.fit(x)
     returns = known.labels.returns[t, n]
-    return scaler, scaler(x), in_per_cent(returns) if target == "percent" else within_date(returns, t, target)
+    y = returns * np.float32(100) if target == "percent" else within_date(returns, t, target)
+    return scaler, scaler(x), y

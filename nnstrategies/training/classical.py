@@ -23,7 +23,7 @@ from nnstrategies.training.apply import outputs_of
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Incumbent, RowPair, Trailing, date_of, describe, training_rows
 from nnstrategies.training.scaler import Scaler
-from nnstrategies.training.targets import within_date
+from nnstrategies.training.targets import PERCENT, within_date
 from nnstrategies.training.version import Version
 from nnstrategies.typing import AnyArray, Float32Array, IntArray
 
@@ -191,7 +191,7 @@ class PersistenceRecipe:
             "config": dataclasses.asdict(self),
             "window": 1,
             "outputs": ["score"],
-            "units": ["forecast change"],
+            "units": [PERCENT],
         }
         count = len(known.features.names)
         unscaled = Scaler(np.zeros(count, dtype=np.float32), np.ones(count, dtype=np.float32))

@@ -31,7 +31,7 @@ from nnstrategies.training.recipe import Incumbent, RowPair, check_rows, date_of
 from nnstrategies.training.scaler import Scaler, ScalingSetting, fit_scaler
 from nnstrategies.training.schedules import Optimiser, Schedule
 from nnstrategies.training.sequences import SequenceExamples, target_table
-from nnstrategies.training.targets import NetworkTarget, targets_of
+from nnstrategies.training.targets import PERCENT, Target, targets_of
 from nnstrategies.training.version import Version
 
 
@@ -58,7 +58,7 @@ class NetworkRecipe:
     patience: int = 10
     clip_norm: float = 1.0
     weight_decay: float = 0.0
-    target: NetworkTarget = "standardised"
+    target: Target = "standardised"
     stride_days: int = 1
     train_days: int | None = None
     valid_days: int = 126
@@ -98,9 +98,9 @@ class NetworkRecipe:
                 f"recipe {self.name}: scaling: expected one of {', '.join(get_args(ScalingSetting))}, "
                 f"got {self.scaling!r}"
             )
-        if self.target not in get_args(NetworkTarget):
+        if self.target not in get_args(Target):
             raise ConfigError(
-                f"recipe {self.name}: target: expected one of {', '.join(get_args(NetworkTarget))}, got {self.target!r}"
+                f"recipe {self.name}: target: expected one of {', '.join(get_args(Target))}, got {self.target!r}"
             )
         if self.schedule.kind == "cosine" and self.lr_decay != 1.0:
             raise ConfigError(
@@ -222,7 +222,7 @@ class NetworkRecipe:
         config = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("device", "checkpoints")}
         outputs, units = outputs_of(known.labels.n_classes)
         if not known.labels.n_classes and self.target == "percent":
-            units = ("return in per cent",)
+            units = (PERCENT,)
         return describe(known, train, self.name, "network", seed) | {
             "config": config,
             "model": self.model,

@@ -11,11 +11,11 @@ from torch import Tensor
 from nnstrategies.samples import Samples
 from nnstrategies.training.batches import Examples, Windows
 from nnstrategies.training.losses import NO_CLASS
-from nnstrategies.training.targets import NetworkTarget, targets_of
+from nnstrategies.training.targets import Target, targets_of
 from nnstrategies.typing import AnyArray, IntArray
 
 
-def target_table(known: Samples, first: int, last: int, known_by: int, target: NetworkTarget) -> AnyArray:
+def target_table(known: Samples, first: int, last: int, known_by: int, target: Target) -> AnyArray:
     """[N, last - first + 1] targets of the days first..last; NaN, or NO_CLASS, where none was known by ``known_by``.
 
     The purge holds for each step: a label that ends after ``known_by`` is no target, wherever in a window it lies. A

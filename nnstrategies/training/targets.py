@@ -11,11 +11,13 @@ from scipy.stats import rankdata
 from nnstrategies.samples import Samples
 from nnstrategies.typing import AnyArray, Float32Array, IntArray
 
-Target = Literal["rank", "standardised"]
-NetworkTarget = Literal["rank", "standardised", "percent"]
+WithinDate = Literal["rank", "standardised"]
+Target = Literal["rank", "standardised", "percent"]
+
+PERCENT = "return in per cent"  # the unit of what learns it
 
 
-def targets_of(known: Samples, rows: tuple[IntArray, IntArray], target: NetworkTarget) -> AnyArray:
+def targets_of(known: Samples, rows: tuple[IntArray, IntArray], target: Target) -> AnyArray:
     """Targets [M] of the rows (t, n), ordered by t: classes int64, or values float32 made of a ``return`` label.
 
     percent: the return in per cent, for systems that forecast one symbol (S3, S5), where a date has nothing to compare,
@@ -26,15 +28,16 @@ def targets_of(known: Samples, rows: tuple[IntArray, IntArray], target: NetworkT
     if known.labels.n_classes:
         return values.astype(np.int64)
     if target == "percent":
-        return in_per_cent(values)
+        return (values * np.float32(100)).astype(np.float32)
     return within_date(values, t, target)
 
 
-def in_per_cent(returns: AnyArray) -> Float32Array:
-    return (returns * np.float32(100)).astype(np.float32)
+def unit_of(target: Target) -> str:
+    """The unit of forecasts of a ``return`` label."""
+    return PERCENT if target == "percent" else f"return within its date, {target}"
 
 
-def within_date(values: AnyArray, t: IntArray, how: Target) -> Float32Array:
+def within_date(values: AnyArray, t: IntArray, how: WithinDate) -> Float32Array:
     """Return [M] values of mean 0 within each date; ``t`` [M] holds their rows and is sorted.
 
     standardised: over the date's standard deviation. rank: evenly spaced average ranks with standard deviation 1 (that

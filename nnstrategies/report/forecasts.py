@@ -1,0 +1,94 @@
+"""Forecasts of single symbols: right directions with and without a threshold, and prices beside those of no change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nnstrategies.report.definitions import recipe_label
+from nnstrategies.report.formats import DASH, percent
+from nnstrategies.report.run_folder import RunFolder
+from nnstrategies.report.tables import Row, Table
+
+_SUMS = ["judged", "acted", "hits", "rises"]
+
+
+def directions(forecasts: pd.DataFrame, recipe: str) -> dict[str, tuple[float, float]]:
+    """Threshold -> share of right directions and coverage of one recipe, all symbols and seeds taken together.
+
+    A threshold that no forecast reached is left out.
+    """
+    sums = forecasts[forecasts["recipe"] == recipe].groupby("threshold")[_SUMS].sum()
+    kept = sums[sums["acted"] > 0]
+    shares = zip(kept.index, kept["hits"] / kept["acted"], kept["acted"] / kept["judged"], strict=True)
+    return {f"{a:g}": (float(right), float(acted)) for a, right, acted in shares}
+
+
+def forecast_table(run: RunFolder) -> Table | None:
+    """A row a recipe, and one above it with what the paper says; None where no recipe forecasts single symbols."""
+    if run.forecasts is None:
+        return None
+    said = (run.manifest.get("published") or {}).get("directions") or {}
+    thresholds = sorted(set(run.forecasts["threshold"]))
+    rows = []
+    for name, table in run.forecasts.groupby("recipe", sort=False):
+        if name in said:
+            ranges = {float(a): f"{percent(low, 0)} to {percent(high, 0)}" for a, (low, high) in said[name].items()}
+            cells = [DASH, DASH, *(ranges.get(a, DASH) for a in thresholds)]
+            rows.append(Row(recipe_label(str(name)), cells, "published", "baseline"))
+        cells = [_price(table), _commoner(table), *(_direction(table[table["threshold"] == a]) for a in thresholds)]
+        rows.append(Row(recipe_label(str(name)), cells, "measured", "headline" if name == run.judged else ""))
+    head = ["Recipe", "Price", "Commoner direction", "Direction", *(f"from {percent(a, 2)}" for a in thresholds[1:])]
+    note = (
+        "Price: 1 − mean |forecast − price| / price; persistence, the forecast that nothing changes, is what to beat. "
+    )
+    note += "Direction: share of right ones among the days on which the forecast is at least that large, ± the "
+    note += "standard deviation over seeds; in brackets how many days those are of all whose price moved. Commoner "
+    note += "direction: what naming the same direction every day would reach, chosen afterwards. Stocks move together, "
+    note += "so the days count for fewer than their number."
+    return Table(head, rows, note=note)
+
+
+def symbol_table(run: RunFolder) -> Table | None:
+    """The judged recipe's forecasts by symbol, and by exchange where symbols name several; mean over seeds."""
+    if run.forecasts is None or (table := run.forecasts[run.forecasts["recipe"] == run.judged]).empty:
+        return None
+    parts = list(table.groupby("symbol", sort=True))
+    exchange = table["symbol"].str.rpartition(".")[2]
+    if exchange.nunique() > 1:
+        parts += [(f"All of {name}", part) for name, part in table.groupby(exchange)]
+    parts.append(("All", table))
+    thresholds = sorted(set(table["threshold"]))
+    rows = []
+    for name, part in parts:
+        cells = [_price(part), _commoner(part), *(_direction(part[part["threshold"] == a]) for a in thresholds)]
+        rows.append(Row(str(name), cells, kind="headline" if name == "All" else ""))
+    head = ["Symbol", "Price", "Commoner direction", "Direction", *(f"from {percent(a, 2)}" for a in thresholds[1:])]
+    return Table(head, rows, note=f"Forecasts of {recipe_label(run.judged)}; figures as in the table above.")
+
+
+def _price(table: pd.DataFrame) -> str:
+    """Mean over symbols and seeds, weighted by days."""
+    own = table[table["threshold"] == table["threshold"].min()]
+    known = own[own["price_error"].notna() & (own["judged"] > 0)]
+    return percent(1 - np.average(known["price_error"], weights=known["judged"]), 2) if len(known) else DASH
+
+
+def _commoner(table: pd.DataFrame) -> str:
+    """Share of the commoner direction, symbol by symbol, among the days without a threshold; of one seed."""
+    own = table[(table["threshold"] == table["threshold"].min()) & (table["seed"] == table["seed"].iloc[0])]
+    commoner = np.maximum(own["rises"], own["acted"] - own["rises"]).sum()
+    return percent(commoner / own["acted"].sum()) if own["acted"].sum() else DASH
+
+
+def _direction(table: pd.DataFrame) -> str:
+    """Share of right directions (± over seeds) and, in brackets, the coverage."""
+    if table.empty or not table["acted"].sum():
+        return DASH
+    sums = table.groupby("seed")[_SUMS].sum()
+    spread = sums[sums["acted"] > 0]
+    shares = spread["hits"] / spread["acted"]
+    text = percent(table["hits"].sum() / table["acted"].sum())
+    if len(sums) > 1:
+        text += f" ± {percent(shares.std(), 1)}" if len(shares) > 1 else ""
+    return f"{text} ({percent(sums['acted'].sum() / sums['judged'].sum(), 0)})"

@@ -1,0 +1,123 @@
+"""Forecast accuracy of single symbols: directions from a threshold on, coverage, prices, and the report's tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nnstrategies.config import parse
+from nnstrategies.errors import ConfigError
+from nnstrategies.explain.forecasts import THRESHOLDS, forecast_accuracy
+from nnstrategies.pipeline.variants import config_of
+from nnstrategies.report.forecasts import directions
+from nnstrategies.training import GradientBoostingRecipe, RidgeRecipe
+from nnstrategies.training.targets import PERCENT
+from tests.small_samples import market_samples
+from tests.test_tasks import TREE
+
+RETURNS = st.sampled_from([np.nan, -0.03, -0.01, 0.0, 0.004, 0.02])
+
+
+def test_a_hand_worked_case():
+    forecast = np.array([0.012, -0.02, 0.004, 0.02, 0.02, np.nan])
+    actual = np.array([0.010, 0.01, 0.002, -0.01, 0.0, 0.01])
+    found = forecast_accuracy(np.array(["a"] * 6), forecast, actual, (0.0, 0.01)).set_index("threshold")
+    assert found.loc[0.0, ["judged", "acted", "hits", "rises"]].tolist() == [4, 4, 2, 3]
+    assert found.loc[0.01, ["judged", "acted", "hits", "rises"]].tolist() == [4, 3, 1, 2]
+    errors = [0.002 / 1.01, 0.03 / 1.01, 0.002 / 1.002, 0.03 / 0.99, 0.02]
+    assert found.loc[0.0, "price_error"] == pytest.approx(np.mean(errors))
+
+
+def test_persistence_names_no_direction_and_its_price_error_is_the_mean_move():
+    actual = np.array([0.01, -0.01, 0.02])
+    found = forecast_accuracy(np.array(["a"] * 3), np.zeros(3), actual)
+    assert found["acted"].sum() == 0
+    assert found["price_error"].iloc[0] == pytest.approx(np.mean(np.abs(actual) / (1 + actual)))
+
+
+@given(hnp.arrays(np.float64, 30, elements=RETURNS), hnp.arrays(np.float64, 30, elements=RETURNS))
+def test_counts_agree_with_a_plain_loop_and_coverage_falls_with_the_threshold(forecast, actual):
+    names = np.array(["a", "b", "c"] * 10)
+    found = forecast_accuracy(names, forecast, actual)
+    for row in found.itertuples():
+        days = [
+            (f, r) for n, f, r in zip(names, forecast, actual, strict=True) if n == row.symbol and f == f and r == r
+        ]
+        acted = [(f, r) for f, r in days if r != 0 and f != 0 and abs(f) >= row.threshold]
+        assert row.judged == sum(r != 0 for _, r in days)
+        assert (row.acted, row.hits) == (len(acted), sum((f > 0) == (r > 0) for f, r in acted))
+        assert row.rises == sum(r > 0 for _, r in acted)
+    for _, part in found.groupby("symbol"):
+        assert part["acted"].is_monotonic_decreasing
+
+
+def test_directions_take_symbols_and_seeds_together():
+    rows = [
+        ("x", 1, "a", 0.0, 10, 10, 6, 5, 0.1),
+        ("x", 2, "b", 0.0, 10, 5, 5, 5, 0.1),
+        ("y", 1, "a", 0.0, 9, 9, 0, 0, 0),
+    ]
+    rows += [("x", 1, "a", 0.01, 10, 0, 0, 0, 0.1)]
+    columns = ["recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error"]
+    assert directions(pd.DataFrame(rows, columns=columns), "x") == {"0": (11 / 15, 15 / 20)}
+
+
+# -- targets in per cent -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", [RidgeRecipe(target="percent"), GradientBoostingRecipe(target="percent")])
+def test_a_model_of_one_symbol_learns_the_return_itself(recipe):
+    samples = market_samples("return")[1].only(np.array([0]))
+    version = recipe.fit(samples, 350, 1)
+    assert version.units == (PERCENT,)
+    known = samples.upto(350)
+    t, n = known.rows(0, 350, 350)
+    said = np.array([version.predict(known.features, known.mask[row], row)[0, 0] for row in t])
+    learned = 100 * known.labels.returns[t, n]
+    assert said.mean() == pytest.approx(float(learned.mean()), abs=0.05 * float(learned.std()))
+    assert np.corrcoef(said, learned)[0, 1] > 0.1
+
+
+def test_ridge_in_per_cent_equals_the_closed_form():
+    samples = market_samples("return")[1].only(np.array([0]))
+    recipe = RidgeRecipe(target="percent", penalty=0.5)
+    version = recipe.fit(samples, 350, 1)
+    known = samples.upto(350)
+    t, n = known.rows(0, 350, 350)
+    x = np.clip(version.scaler(known.features.values[n, t]).astype(np.float64), -5, 5)
+    y = 100.0 * known.labels.returns[t, n].astype(np.float64)
+    expected = np.linalg.solve(x.T @ x / len(x) + 0.5 * np.eye(x.shape[1]), x.T @ (y - y.mean()) / len(x))
+    assert version.arrays["coefficients"] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    assert version.arrays["intercept"][0] == pytest.approx(y.mean(), rel=1e-3)
+
+
+# -- configs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_variant_of_some_recipes_keeps_what_can_be_made_of_them():
+    tree = TREE | {
+        "variants": {"one": {"note": "alone", "set": {}, "recipes": ["ridge", "timer"]}},
+        "headline": "timed",
+    }
+    config = config_of(parse(tree, "x"), "one")
+    assert set(config.recipes) == {"ridge", "timer"}
+    assert set(config.tasks) == {"time"}
+    assert set(config.portfolios) == {"factors", "timed"}
+    with pytest.raises(ConfigError, match=r"variants.one.recipes: 'rigde' is no recipe; did you mean 'ridge'"):
+        parse(tree | {"variants": {"one": {"note": "x", "set": {}, "recipes": ["rigde"]}}}, "x")
+
+
+def test_published_directions_name_recipes():
+    said = {"source": "x", "directions": {"ridge": {"0": [0.55, 0.58]}}}
+    assert parse(TREE | {"published": said}, "x").published.directions["ridge"]["0"] == (0.55, 0.58)
+    with pytest.raises(ConfigError, match=r"published.directions: 'rigde' is no recipe"):
+        parse(TREE | {"published": {"source": "x", "directions": {"rigde": {"0": [0.55, 0.58]}}}}, "x")
+
+
+def test_thresholds_begin_with_none_and_hold_that_of_the_paper():
+    assert THRESHOLDS[0] == 0.0
+    assert 0.01 in THRESHOLDS

@@ -1,0 +1,147 @@
+"""Systems S5 and S3 end to end, in a small form: their own configs on the simulated market, and a cut of real data."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnstrategies.config import parse, read_config, to_tree
+from nnstrategies.errors import DataError
+from nnstrategies.features import feature_names
+from nnstrategies.feeds.china import load_china
+from nnstrategies.pipeline import report, run_variants, start, trade, train
+from nnstrategies.pipeline.variants import config_of
+from nnstrategies.settings import RunConfig
+
+MARKET = {"source": "simulated", "symbols": 3, "members": 3, "sessions": 480, "seed": 5, "late_listings": 0.0}
+SPAN = {"first_test": "2016-07-01", "last_test": "2016-10-31", "refit": "once"}
+
+
+def small(name: str, features: list[str], window: int, kept: dict[str, dict[str, Any]]) -> RunConfig:
+    """A shipped config with another market, fewer inputs, one seed, and the fits of a minute."""
+    tree = to_tree(read_config(name))
+    tree |= {"data": MARKET, "walk_forward": SPAN, "features": features, "window": window, "market": "simulated"}
+    tree |= {"seeds": [1], "evidence": {"refits": 1, "every_days": 10}, "variants": kept, "inputs": {}}
+    tree |= {"executor": "local"}
+    tree["recipes"]["gradient_boosting"] |= {"iterations": 8}
+    tree["tasks"]["direction"] |= {"features": features, "window": window}
+    for recipe in tree["recipes"].values():
+        recipe |= {"train_days": None} if "train_days" in recipe else {}
+        recipe |= {"epochs": 1, "valid_days": 30, "stride_days": 5, "batch": 16} if recipe["kind"] == "network" else {}
+    return parse(tree, name)
+
+
+@pytest.fixture(scope="module")
+def s5(tmp_path_factory: pytest.TempPathFactory):
+    kept = {"leaky": {"note": "the whole series", "set": {"features": ["leaky_forward_adjusted_close", "ret_1"]}}}
+    kept["leaky"] |= {"recipes": ["sequence_lstm"]}
+    config = small("s5_threshold_lstm", ["level_close", "ret_1"], 20, kept)
+    run = start(config, tmp_path_factory.mktemp("s5"))
+    train(run)
+    trade(run)
+    run_variants(run)
+    report(run)
+    return run
+
+
+def test_every_recipe_is_judged_by_direction_and_price(s5):
+    table = s5.folder.read_frame("forecasts")
+    assert set(table["recipe"]) == set(s5.config.recipes)
+    days = s5.test_rows[1] - s5.test_rows[0] + 1
+    assert table["judged"].max() <= days
+    assert table["judged"].min() > days / 2
+    still = table[table["recipe"] == "persistence"]
+    assert still["acted"].sum() == 0
+    assert (still["price_error"] < 0.05).all()
+    assert table[table["recipe"] == "logistic"]["price_error"].isna().all()
+
+
+def test_the_judged_directions_are_those_of_the_stored_scores(s5):
+    scores = (
+        s5.folder.read_frame("scores").query("recipe == 'ridge'").pivot(index="date", columns="symbol", values="score")
+    )
+    first, last = s5.test_rows
+    rows = np.searchsorted(s5.panel.sessions, scores.index.to_numpy().astype("datetime64[D]"))
+    close = s5.panel.adjusted("close")
+    after = close[np.minimum(rows + 1, s5.panel.T - 1)] / close[rows] - 1
+    known = np.isfinite(scores.to_numpy()) & ((rows >= first) & (rows <= last))[:, None] & (after != 0)
+    hits = (np.sign(scores.to_numpy()) == np.sign(after)) & known
+    table = s5.folder.read_frame("forecasts").query("recipe == 'ridge' and threshold == 0")
+    trading = s5.panel.trading[np.minimum(rows + 1, s5.panel.T - 1)] & s5.panel.trading[rows]
+    assert abs(int((hits & trading).sum()) - int(table["hits"].sum())) <= int((known & ~trading).sum())
+
+
+def test_persistence_has_no_rank_ic_and_no_portfolio(s5):
+    evidence = s5.folder.read_json("evidence.json")
+    assert evidence["persistence"]["rank_ic"] is None
+    assert evidence["persistence"]["refits"] == 0
+    assert "persistence" not in pd.read_parquet(s5.folder.path / "returns.parquet").columns
+
+
+def test_nothing_is_bought_below_the_threshold(s5):
+    targets = s5.folder.read_frame("targets")
+    scores = s5.folder.read_frame("scores").query("recipe == 'sequence_lstm'")
+    if scores["score"].max() < 1.0:
+        assert not (targets["target"] > 0).any()
+
+
+def test_the_report_shows_published_and_measured_directions_and_the_leak(s5):
+    page = (s5.folder.path / "report.html").read_text(encoding="utf-8")
+    for text in ("Forecasts of single symbols", "60\u00a0% to 65\u00a0%", "By symbol", "the whole series"):
+        assert text in page
+    row = s5.folder.read_json("variants.json")["leaky"]
+    assert row["leaks"] == ["leaky_forward_adjusted_close"]
+    assert 0 < row["directions"]["0"][0] < 1
+    assert row["directions"]["0"][1] == 1.0
+
+
+def test_s3_trades_rises_with_stops_and_judges_its_forecasts(tmp_path: Path):
+    config = small("s3_lstm_forecaster", ["level_open", "level_close", "weekday_sin"], 10, {})
+    run = start(config, tmp_path)
+    train(run)
+    trade(run)
+    report(run)
+    table = run.folder.read_frame("forecasts")
+    assert set(table["recipe"]) == set(config.recipes)
+    fills = run.folder.read_frame("fills")
+    assert set(fills["side"]) == {"buy", "sell"}
+    assert config.strategy.stop.take_profit == 0.1
+
+
+@pytest.mark.parametrize("name", ["s5_threshold_lstm", "s3_lstm_forecaster"])
+def test_every_variant_is_a_config_that_keeps_split_and_stocks(name):
+    config = read_config(name)
+    assert any(
+        feature.startswith("leaky_")
+        for v in config.variants
+        for feature in feature_names(config_of(config, v).features)
+    )
+    for variant in config.variants:
+        changed = config_of(config, variant)
+        assert changed.data == config.data
+        assert changed.walk_forward.first_test == config.walk_forward.first_test
+        assert changed.headline == config.headline
+        assert changed.evidence.refits == 0
+    assert all(not name.startswith("leaky_") for name in feature_names(config.features))
+
+
+def test_s5_trains_on_nothing_of_its_test(shared_data: Path):
+    config = read_config("s5_threshold_lstm")
+    data = dataclasses.replace(config.data, folder=str(shared_data))
+    panel, _ = load_china(data.folder, data.start, data.end, symbols=data.symbols, basics=True)
+    assert set(panel.symbols) == set(data.symbols)
+    assert panel.members.sum(axis=1).max() == 11
+    walk, calendar = config.walk_forward, panel.calendar
+    first, last = calendar.first_on_or_after(str(walk.first_test)), calendar.last_on_or_before(str(walk.last_test))
+    assert last - first + 1 == 150
+    assert str(panel.sessions[first - walk.train_days - walk.valid_days]) == "2012-01-04"
+
+
+def test_a_chosen_symbol_without_prices_is_named(shared_data: Path):
+    with pytest.raises(DataError, match=r"no prices of 999999\.SZ within"):
+        load_china(shared_data, "2016-01-04", "2016-03-31", symbols=["000538.SZ", "999999.SZ"])
