@@ -5,6 +5,7 @@ A job is imported and its market loaded before the clocks start; making the feed
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import sys
@@ -212,6 +213,7 @@ def main(name: str, folder: str) -> None:
         wall, cpu = time.perf_counter(), time.process_time()
         result = job(market)
         figures.append({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu})
+        gc.collect()  # what one call leaves behind is no part of what the next needs
     last = {**figures[-1], **result, "before": before, "peak": resident("VmHWM")}
     print(json.dumps({**last, "first": figures[0]["cpu"]}))
 
