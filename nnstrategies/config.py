@@ -38,7 +38,15 @@ from nnstrategies.settings import (
     VariantSettings,
     WalkForwardSettings,
 )
-from nnstrategies.training import RECIPES, EnsembleRecipe, MomentumRecipe, NetworkRecipe, PersistenceRecipe
+from nnstrategies.training import (
+    RECIPES,
+    EnsembleRecipe,
+    LogisticRecipe,
+    MomentumRecipe,
+    NetworkRecipe,
+    PersistenceRecipe,
+    RandomForestRecipe,
+)
 from nnstrategies.training.recipe import Recipe, with_setting
 
 
@@ -301,6 +309,11 @@ def _check_portfolios(config: RunConfig, where: str) -> None:
                 f"{where}: portfolios.{name}: exposure: expected a recipe of a task with subject benchmark and label "
                 f"up_down, whose probability it is; got {portfolio.exposure!r}, {timer.subject} with {timer.label.kind}"
             )
+        if portfolio.exposure and not _says_probability(config.recipes[portfolio.exposure]):
+            raise ConfigError(
+                f"{where}: portfolios.{name}: exposure: {portfolio.exposure!r} gives no probability; expected a "
+                f"network, random_forest, logistic, or an ensemble of them"
+            )
     if config.headline in config.portfolios and config.portfolios[config.headline].hedged:
         raise ConfigError(
             f"{where}: headline: expected a portfolio whose fills make its returns, got {config.headline!r}, which is "
@@ -315,6 +328,13 @@ def _check_portfolios(config: RunConfig, where: str) -> None:
                 f"persistence forecast, alike for every symbol, which orders nothing; name the portfolios to trade "
                 f"under portfolios, without it"
             )
+
+
+def _says_probability(recipe: Recipe) -> bool:
+    """Whether its score of an up_down label is P(up) - 1/2."""
+    if isinstance(recipe, EnsembleRecipe):
+        return all(_says_probability(one) for one in recipe.members.values())
+    return isinstance(recipe, NetworkRecipe | LogisticRecipe | RandomForestRecipe)
 
 
 def _check_tasks(config: RunConfig, where: str) -> None:

@@ -191,8 +191,17 @@ def test_a_damaged_fit_says_which_file_to_delete(tmp_path):
     (path,) = (tmp_path / "fits").rglob("*.json")
     path.write_text("{", encoding="utf-8")
     with pytest.raises(RegistryError, match=r"not readable .* delete it to fit that date anew"):
-        store.load("ridge", 1, CALENDAR.sessions[335].item())
-    assert store.load("ridge", 1, dt.date(2030, 1, 1)) is None
+        store.load(RidgeRecipe(), 1, CALENDAR.sessions[335].item())
+    assert store.load(RidgeRecipe(), 1, dt.date(2030, 1, 1)) is None
+
+
+def test_a_stored_fit_of_other_settings_is_refused(tmp_path):
+    store = FitStore(tmp_path)
+    walk_forward(SAMPLES, CALENDAR, RidgeRecipe(), (1,), MONTHLY[:1], store=store)
+    with pytest.raises(RegistryError, match="was made with other settings of ridge than now"):
+        walk_forward(SAMPLES, CALENDAR, RidgeRecipe(penalty=10.0), (1,), MONTHLY[:1], store=store)
+    again = walk_forward(SAMPLES, CALENDAR, RidgeRecipe(), (1,), MONTHLY[:1], store=store)[1]
+    assert again.entries[0].version.id == RidgeRecipe().fit(SAMPLES, MONTHLY[0], 1).id
 
 
 def test_one_chain_is_what_a_job_does():

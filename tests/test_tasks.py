@@ -165,6 +165,7 @@ def test_the_resolved_form_is_the_same_config():
     [
         ("headline", "ridge", "headline: 'ridge' is no portfolio"),
         ("portfolios.timed.exposure", "filter", "expected a recipe of a task with subject benchmark and label up_down"),
+        ("recipes.timer", {"kind": "ridge"}, "'timer' gives no probability; expected a network"),
         ("portfolios.factors.score", "rigde", "'rigde' is no recipe; did you mean 'ridge'"),
         ("tasks.confirm.picks.of", "timer", "'timer' is no recipe of the run's own task"),
         ("tasks.confirm.picks.since", "2015-12-01", "picks.since: expected a date before walk_forward.first_test"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -27,30 +28,39 @@ class FitStore:
         self.checkpoints = folder / "checkpoints"
         self._device = device
 
-    def load(self, recipe: str, seed: int, asof: dt.date) -> Entry | None:
-        """The entry of a finished fit, None where there is none. RegistryError when its version is damaged."""
-        path = self._path(recipe, seed, asof)
+    def load(self, recipe: Recipe, seed: int, asof: dt.date) -> Entry | None:
+        """The entry of a finished fit, None where there is none.
+
+        RegistryError when its version is damaged, or the recipe had other settings.
+        """
+        path = self._path(recipe.name, seed, asof)
         if not path.is_file():
             return None
         try:
             row = json.loads(path.read_text(encoding="utf-8"))
+            if row["recipe"] != _identity(recipe):
+                raise RegistryError(
+                    f"fit {path}: was made with other settings of {recipe.name} than now; expected the same, so that "
+                    f"all fits of a folder belong together: restore them, or name another folder"
+                )
             version = load_version(self.versions / row["version"], self._device)
             return Entry(dt.date.fromisoformat(row["effective_from"]), version, asof, row["decision"])
         except (KeyError, ValueError) as error:
             raise RegistryError(f"fit {path}: not readable ({error}); delete it to fit that date anew") from None
 
-    def save(self, recipe: str, seed: int, entry: Entry) -> None:
+    def save(self, recipe: Recipe, seed: int, entry: Entry) -> None:
         """Write the version, then the entry; then forget the checkpoints of its fit. RegistryError on a full disk."""
         save_version(entry.version, self.versions, entry.effective_from)
-        path = self._path(recipe, seed, entry.trained_through)
+        path = self._path(recipe.name, seed, entry.trained_through)
         row = {
+            "recipe": _identity(recipe),
             "version": entry.version.id,
             "effective_from": entry.effective_from.isoformat(),
             "decision": entry.decision,
         }
         with whole(path, "fit") as beside:
             beside.write_text(json.dumps(row), encoding="utf-8")
-        shutil.rmtree(self._state(recipe, seed, entry.trained_through), ignore_errors=True)
+        shutil.rmtree(self._state(recipe.name, seed, entry.trained_through), ignore_errors=True)
 
     def resumable(self, recipe: Recipe, seed: int, asof: dt.date) -> Recipe:
         """The recipe with a checkpoint folder of this fit's own, where it keeps checkpoints."""
@@ -61,3 +71,9 @@ class FitStore:
 
     def _state(self, recipe: str, seed: int, asof: dt.date) -> Path:
         return self.checkpoints / recipe / f"{seed}-{asof}"
+
+
+def _identity(recipe: Recipe) -> str:
+    """First 16 hex digits of sha256 over the recipe's settings; neither device nor checkpoints change what it fits."""
+    plain = with_setting(with_setting(recipe, "device", "auto"), "checkpoints", None)
+    return hashlib.sha256(repr(plain).encode()).hexdigest()[:16]

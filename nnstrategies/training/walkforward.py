@@ -25,9 +25,9 @@ RecipeAt = Callable[[int], Recipe]  # row of asof -> the recipe with the setting
 class Store(Protocol):
     """Keeps finished refits, so that an interrupted walk-forward repeats only what was unfinished."""
 
-    def load(self, recipe: str, seed: int, asof: dt.date) -> Entry | None: ...
+    def load(self, recipe: Recipe, seed: int, asof: dt.date) -> Entry | None: ...
 
-    def save(self, recipe: str, seed: int, entry: Entry) -> None: ...
+    def save(self, recipe: Recipe, seed: int, entry: Entry) -> None: ...
 
     def resumable(self, recipe: Recipe, seed: int, asof: dt.date) -> Recipe:
         """The recipe told where to keep the state of this unfinished fit."""
@@ -67,7 +67,7 @@ def chain(
     before: Recipe | None = None
     for asof in rows:
         recipe, day = recipe_at(asof), _day(calendar, asof)
-        found = store.load(recipe.name, seed, day) if store else None
+        found = store.load(recipe, seed, day) if store else None
         if found is None:
             # Other settings give another network, which cannot start from the version in force or be held against it.
             follows = bool(entries) and plan.follows and recipe == before
@@ -76,7 +76,7 @@ def chain(
             placed = store.resumable(recipe, seed, day) if store else recipe
             found = update(samples, calendar, placed, seed, asof, incumbent, report)
             if store:
-                store.save(recipe.name, seed, found)
+                store.save(recipe, seed, found)
         entries.append(found)
         before = recipe
     return entries
