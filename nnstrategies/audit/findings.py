@@ -70,7 +70,8 @@ class Stage:
     def verdict(self) -> Verdict:
         if self.findings:
             return max((finding.verdict for finding in self.findings), key=_BY_WEIGHT.index)
-        return "clean" if self.checked and (self.compared or self.thing == "table") else "not checked"
+        counted = self.compared > 0 or self.thing in ("table", "recipe")  # a fixed rule has no weights to compare
+        return "clean" if self.checked and counted else "not checked"
 
 
 @dataclass(frozen=True)
