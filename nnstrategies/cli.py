@@ -121,7 +121,7 @@ def run(
     from nnstrategies import pipeline
 
     folder = _begun(config, overrides, runs, resume, fast=fast)
-    with _resumable(folder):
+    with _resumable(folder, "run --variants" if variants else "run"):
         pipeline.train(folder)
         pipeline.trade(folder)
         if variants:

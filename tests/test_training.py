@@ -66,6 +66,15 @@ def test_a_killed_fit_resumes_to_the_same_bytes(tmp_path, recipe, epoch, at_end)
         assert resumed.arrays[key].tobytes() == value.tobytes(), key
 
 
+def test_an_early_stop_says_that_the_fit_is_done():
+    ticks = []
+    recipe = replace(LSTM, epochs=40, patience=1)
+    version = recipe.fit(market_samples()[1], ASOF, seed=3, progress=ticks.append)
+    assert version.metrics["epochs"] < 40
+    assert ticks[-1].done == 1.0
+    assert sum(tick.done == 1.0 for tick in ticks) == 1
+
+
 def test_a_finished_fit_is_not_trained_again(tmp_path):
     samples = market_samples()[1]
     stored = replace(LSTM, checkpoints=str(tmp_path))

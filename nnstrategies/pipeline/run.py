@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import yaml
 
 from nnstrategies.config import parse, to_tree
@@ -23,7 +22,7 @@ from nnstrategies.panel import Panel
 from nnstrategies.pipeline.console import console, open_log
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.market import Market, load_market
-from nnstrategies.pipeline.tasks import Task, features_of, picked, samples_of, with_inputs
+from nnstrategies.pipeline.tasks import Task, features_of, on_panel, picked, samples_of, with_inputs
 from nnstrategies.samples import Samples
 from nnstrategies.settings import MAIN, RunConfig
 from nnstrategies.splits import refit_rows
@@ -87,12 +86,8 @@ class Run:
 
     def scores_of(self, recipe: str) -> Float32Array:
         """[T, N] what a trained recipe of the run's own task said out of sample, mean over its seeds; else NaN."""
-        table = self.folder.read_frame(f"parts/{recipe}-scores").groupby(["date", "symbol"], sort=False)["score"].mean()
-        values = np.full(self.panel.shape, np.nan, dtype=np.float32)
-        dates = table.index.get_level_values("date").to_numpy().astype("datetime64[D]")
-        columns = pd.Index(self.panel.symbols).get_indexer(table.index.get_level_values("symbol"))
-        values[np.searchsorted(self.panel.sessions, dates), columns] = table.to_numpy()
-        return values
+        table = self.folder.read_frame(f"parts/{recipe}-scores")
+        return on_panel(self.panel, table.groupby(["date", "symbol"])["score"].mean())
 
     @cached_property
     def test_rows(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from nnstrategies.factors.horizons import FactorSamples, forward_returns
 from nnstrategies.features import Features, FeatureSet, chosen_from, feature_set, left_out
@@ -13,7 +14,7 @@ from nnstrategies.labels import Labels, make_labels
 from nnstrategies.panel import Panel
 from nnstrategies.samples import Samples
 from nnstrategies.settings import LabelSettings, PickSettings, TaskSettings
-from nnstrategies.typing import AnyArray, BoolArray
+from nnstrategies.typing import AnyArray, BoolArray, Float32Array
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,15 @@ def with_inputs(samples: Samples, known: FeatureSet, wanted: str | tuple[str, ..
     values = np.ascontiguousarray(whole.values[:, :, columns])  # [N, T, F] -> [N, T, F']
     features = Features(whole.sessions, whole.symbols, chosen.names, values, chosen.hash, chosen.optional, chosen.leaky)
     return replace(samples, features=features)
+
+
+def on_panel(panel: Panel, means: pd.Series) -> Float32Array:
+    """[T, N] scores by (date, symbol) laid over a panel's sessions and symbols, NaN where there is none."""
+    values = np.full(panel.shape, np.nan, dtype=np.float32)
+    dates = means.index.get_level_values("date").to_numpy().astype("datetime64[D]")
+    columns = pd.Index(panel.symbols).get_indexer(means.index.get_level_values("symbol"))
+    values[np.searchsorted(panel.sessions, dates), columns] = means.to_numpy()
+    return values
 
 
 def picked(scores: AnyArray, mask: BoolArray, picks: PickSettings) -> BoolArray:

@@ -16,12 +16,12 @@ from nnstrategies.panel import Panel
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.own_code import load_strategy
 from nnstrategies.pipeline.run import Run
+from nnstrategies.pipeline.tasks import on_panel
 from nnstrategies.pipeline.trial_records import record_run
 from nnstrategies.scores import Scores
 from nnstrategies.settings import PortfolioSettings, RunConfig
 from nnstrategies.strategies import RebalanceStrategy
 from nnstrategies.training.jobs import run_jobs
-from nnstrategies.typing import Float32Array
 
 log = logging.getLogger(__name__)
 
@@ -111,9 +111,10 @@ def portfolios(run: Run) -> dict[str, Scores]:
 def _joined(run: Run, portfolio: PortfolioSettings, rows: dict[str, pd.DataFrame], seed: int | None) -> Scores:
     """One seed's scores of the portfolio's recipes; of one that was fitted with other seeds only, their mean."""
     panel = run.panel
-    columns = {"score": _table(panel, rows[portfolio.score], seed)}
+    by_stock = ["date", "symbol"]
+    columns = {"score": on_panel(panel, _mean_by(rows[portfolio.score], seed, by_stock))}
     if portfolio.confirm:
-        columns["confirm"] = _table(panel, rows[portfolio.confirm], seed)
+        columns["confirm"] = on_panel(panel, _mean_by(rows[portfolio.confirm], seed, by_stock))
     if portfolio.exposure:
         rising = _mean_by(rows[portfolio.exposure], seed, ["date"]) + 0.5  # P(up), see outputs_of
         days = pd.DatetimeIndex(panel.sessions.astype("datetime64[s]"))
@@ -123,15 +124,6 @@ def _joined(run: Run, portfolio: PortfolioSettings, rows: dict[str, pd.DataFrame
     nothing = np.full(panel.T, -1, dtype=np.int64)
     units = tuple("mean over seeds" if seed is None else f"seed {seed}" for _ in columns)
     return Scores(panel.sessions, panel.symbols, tuple(columns), units, values, (), nothing)
-
-
-def _table(panel: Panel, rows: pd.DataFrame, seed: int | None) -> Float32Array:
-    """[T, N] mean over seeds, or one seed's."""
-    means = _mean_by(rows, seed, ["date", "symbol"])
-    values = np.full(panel.shape, np.nan, dtype=np.float32)
-    t = np.searchsorted(panel.sessions, means.index.get_level_values("date").to_numpy().astype("datetime64[D]"))
-    values[t, pd.Index(panel.symbols).get_indexer(means.index.get_level_values("symbol"))] = means.to_numpy()
-    return values
 
 
 def _mean_by(rows: pd.DataFrame, seed: int | None, keys: list[str]) -> pd.Series:

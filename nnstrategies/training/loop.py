@@ -97,6 +97,9 @@ class Loop:
             if self.checkpoint:
                 plain = dict(vars(self.state), best_loss=repr(self.state.best_loss))
                 self.checkpoint.save(self.network, self.optimiser, self.generator, self.best, plain)
+        if self.report and already < self.state.epoch < self.settings.epochs:  # an early stop ends the fit, too
+            _, loss, last = self.state.history[-1]
+            self.report(self.state.epoch, 1.0, loss, last, 0.0)
         self.network.load_state_dict(self.best)
         self.network.eval()
         return self.state

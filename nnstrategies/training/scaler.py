@@ -81,16 +81,11 @@ class Scaler:
 
     @property
     def arrays(self) -> dict[str, AnyArray]:
-        """What is stored; bounds only where they are not those of ``zscore``."""
-        arrays: dict[str, AnyArray] = {"mean": self.mean, "std": self.std}
-        if self.bounds != _BOUNDS["zscore"]:
-            arrays["bounds"] = np.array(self.bounds, dtype=np.float64)
-        return arrays
+        """What is stored."""
+        return {"mean": self.mean, "std": self.std, "bounds": np.array(self.bounds, dtype=np.float64)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> Scaler:
-        if "bounds" not in arrays:
-            return cls(arrays["mean"], arrays["std"])
         low, high, missing = (float(value) for value in arrays["bounds"])
         return cls(arrays["mean"], arrays["std"], (low, high, missing))
 
