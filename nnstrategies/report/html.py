@@ -39,6 +39,12 @@ def write_report(root: Path) -> Path:
     return path
 
 
+def report_tables(root: Path) -> dict[str, tables.Table]:
+    """The tables of a run's report by name, those that it has."""
+    run = read_run_folder(root)
+    return {name: table for name, table in _tables(run, run_metrics(run)).items() if table is not None}
+
+
 def render(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> str:
     """The page as text; the only script opens collapsed parts before printing."""
     environment = Environment(
