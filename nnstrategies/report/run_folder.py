@@ -18,7 +18,7 @@ DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_unti
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
-TEXTS |= {"decision", "method", "by", "feature", "metric"}
+TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
@@ -46,6 +46,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("value", "spread", "error", "baseline", "dates", "repeats"),
     ),
 }
+SCREENS = ("recipe", "asof", "factor", "horizon_days", "mean_ic", "ic_ir", "passed", "kept")
+QUINTILES = ("recipe", "factor", "span", "quintile", "mean_return", "dates")
 FORECASTS = ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error")
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
@@ -85,6 +87,8 @@ class RunFolder:
     config: str
     variants: dict[str, Any]
     forecasts: pd.DataFrame | None
+    screens: pd.DataFrame | None
+    quintiles: pd.DataFrame | None
     trials: dict[str, Any]
 
     @property
@@ -130,7 +134,9 @@ def read_run_folder(root: Path) -> RunFolder:
         config=_text(root / "config.yaml"),
         trials=_json(root / "trials.json", dict) if (root / "trials.json").exists() else {},
         variants=_json(root / "variants.json", dict) if (root / "variants.json").exists() else {},
-        forecasts=_forecasts(root / "forecasts.parquet"),
+        forecasts=_optional(root / "forecasts.parquet", FORECASTS),
+        screens=_optional(root / "screens.parquet", SCREENS),
+        quintiles=_optional(root / "quintiles.parquet", QUINTILES),
         **tables,
     )
     _check_names(run)
@@ -138,9 +144,9 @@ def read_run_folder(root: Path) -> RunFolder:
     return run
 
 
-def _forecasts(path: Path) -> pd.DataFrame | None:
-    """The forecasts of single symbols, which only some runs make."""
-    return _table(path, FORECASTS) if path.exists() else None
+def _optional(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
+    """A table that only some runs make."""
+    return _table(path, columns) if path.exists() else None
 
 
 def _problem(path: Path, expected: str, got: str) -> RunFolderError:
