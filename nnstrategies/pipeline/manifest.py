@@ -62,6 +62,7 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
         "headline": config.headline,
         "judged": run.judged,
         "published": dataclasses.asdict(config.published) if config.published else None,
+        "periods": {name: [str(day) for day in period] for name, period in config.periods.items()},
         "portfolios": {name: dataclasses.asdict(portfolio) for name, portfolio in config.portfolios.items()},
         "strategy": strategy or "RebalanceStrategy",
         "command": _command(run, strategy),
