@@ -60,8 +60,7 @@ def cosine_error(values: FloatArray, overlap: int) -> tuple[float, int]:
     The variance is the mean square of the values' projections on the K slowest cosines, K = D / (4 overlap), at least
     2: they see slow changes only, in which the overlap counts in full, and mean / error is Student's t with K degrees.
     Newey and West's estimate is no choice here: at a lag of the overlap it rejects 7 to 15 % instead of 5 (see
-    docs/evidence.md). Source: the cosine test of
-    Lazarus, Lewis, Stock and Watson (2018), after Mueller (2007).
+    docs/evidence.md). Source: Lazarus, Lewis, Stock and Watson (2018), after Mueller (2007).
     """
     length = len(values)
     count = max(length // (4 * overlap), 2)

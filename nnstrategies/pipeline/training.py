@@ -18,6 +18,7 @@ from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.explaining import explain
 from nnstrategies.pipeline.forecasts import write_forecasts
+from nnstrategies.pipeline.judging import write_fit_seconds, write_regimes
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
@@ -294,6 +295,8 @@ def _join(run: Run, explained: Sequence[str] | None) -> None:
         folder.write_json("truth.json", truth)
     explain(run, explained)
     write_forecasts(run)
+    write_regimes(run)
+    write_fit_seconds(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
