@@ -56,7 +56,7 @@ def write_forecasts(run: Run) -> None:
         run.folder.write_frame("judged_forecasts", pd.concat(returns, ignore_index=True))
     paths = [_path(run, one) for one in found if one.in_percent]
     if paths:
-        keys = ["recipe", "symbol", "price", "date"]
+        keys = ["recipe", "symbol", "field", "date"]
         joined = pd.concat(paths, ignore_index=True).groupby(keys, sort=False, as_index=False).mean()
         run.folder.write_frame("forecast_path", joined)
 
@@ -125,13 +125,13 @@ def _path(run: Run, one: _Forecasts) -> pd.DataFrame:
     columns = {
         "recipe": one.recipe,
         "symbol": panel.symbols[first] if len(begin) else "",
-        "price": label.price,
+        "field": label.price,
         "date": panel.sessions[end].astype("datetime64[s]"),
         "actual": prices[end],
         "forecast": prices[begin] * (1 + said),
         "unchanged": prices[begin],
     }
-    return pd.DataFrame(columns).astype({"recipe": "str", "symbol": "str", "price": "str"})
+    return pd.DataFrame(columns).astype({"recipe": "str", "symbol": "str", "field": "str"})
 
 
 def _scaled_prices(panel: Panel, price: str, n: int, last: int) -> AnyArray:
