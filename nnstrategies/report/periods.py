@@ -41,8 +41,10 @@ def _where(run: RunFolder, inside: pd.DataFrame, first: str, last: str, judged: 
     text = f"{first} to {last}, {len(inside):,} sessions"
     if first < test["first"] or last > test["last"]:
         text += f", of which the test has {inside.index[0]:%Y-%m-%d} to {inside.index[-1]:%Y-%m-%d}"
-    dates = judged.dates[(judged.dates >= first) & (judged.dates <= last)] if judged else []
-    if judged is None or not len(dates):
+    if judged is None:
+        return text
+    dates = judged.dates[(judged.dates >= pd.Timestamp(first)) & (judged.dates <= pd.Timestamp(last))]
+    if not len(dates):
         return text
     return f"{text}; {judged.name} of {recipe_label(judged.recipe)} {judged.text(dates)} on {len(dates):,} dates"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nnstrategies.report.definitions import recipe_label
@@ -14,6 +16,7 @@ from nnstrategies.resampling import DRAWS, interval, stationary_rows
 from nnstrategies.typing import FloatArray
 
 LEAST_DATES = 20
+_Figure = tuple[str, Callable[..., FloatArray], tuple[FloatArray, ...], Callable[[float], str]]
 _YARDSTICKS = ("equal_weight", "benchmark")
 
 
@@ -46,7 +49,10 @@ def _too_few(label: str, measured: str, dates: int, block: int, kind: str = "") 
 def _of_portfolio(run: RunFolder) -> list[Row]:
     own, name = run.returns[run.headline].to_numpy(), recipe_label(run.headline)
     block = int(run.manifest["label"].get("horizon_days", 1))
-    figures = [(f"{name}: Sharpe ratio", _sharpe, (own,), ratio), (f"{name}: annual return", _annual, (own,), percent)]
+    figures: list[_Figure] = [
+        (f"{name}: Sharpe ratio", _sharpe, (own,), ratio),
+        (f"{name}: annual return", _annual, (own,), percent),
+    ]
     for other in _YARDSTICKS:
         if run.returns[other].any():
             against = f"{name}: annual return − {recipe_label(other).lower()}"

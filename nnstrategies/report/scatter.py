@@ -17,7 +17,8 @@ from nnstrategies.report.run_folder import BASELINES, RunFolder
 from nnstrategies.report.svg import INK, MUTED, Chart, drawing, percent_axis, series, to_svg
 from nnstrategies.typing import FloatArray
 
-_PLACES = [  # of a name beside its point: offset in points, alignment; the first that is free is taken
+Place = tuple[float, float, str, str]
+_PLACES: list[Place] = [  # of a name beside its point: offset in points, alignment; the first of the free is taken
     *((8, 0, "left", "center"), (-8, 0, "right", "center"), (0, 8, "center", "bottom"), (0, -8, "center", "top")),
     *((7, 7, "left", "bottom"), (7, -7, "left", "top"), (-7, 7, "right", "bottom"), (-7, -7, "right", "top")),
     *((9, 18, "left", "bottom"), (9, -18, "left", "top"), (-9, 18, "right", "bottom"), (-9, -18, "right", "top")),
@@ -69,13 +70,13 @@ def _name_points(figure: Figure, axes: Axes, points: FloatArray, names: Sequence
     taken = [Bbox.from_bounds(x - size, y - size, 2 * size, 2 * size) for x, y in axes.transData.transform(points)]
     for k, name in enumerate(names):
         others = taken[:k] + taken[k + 1 :]
-        best = min(_PLACES, key=lambda place, k=k, name=name: _covered(figure, axes, points[k], name, place, others))
-        text = _written(axes, points[k], name, best)
+        covered = [_covered(figure, axes, points[k], name, place, others) for place in _PLACES]
+        text = _written(axes, points[k], name, _PLACES[int(np.argmin(covered))])
         text.set_fontweight("bold" if name == headline else "normal")
         taken.append(_box(figure, text))
 
 
-def _written(axes: Axes, point: FloatArray, name: str, place: tuple[float, float, str, str]) -> Annotation:
+def _written(axes: Axes, point: FloatArray, name: str, place: Place) -> Annotation:
     x, y, horizontal, vertical = place
     far = max(abs(x), abs(y)) > 10
     return axes.annotate(
@@ -83,8 +84,8 @@ def _written(axes: Axes, point: FloatArray, name: str, place: tuple[float, float
         (float(point[0]), float(point[1])),
         xytext=(x, y),
         textcoords="offset points",
-        ha=horizontal,  # type: ignore[arg-type]
-        va=vertical,  # type: ignore[arg-type]
+        ha=horizontal,
+        va=vertical,
         color=INK,
         arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.7} if far else None,
     )
@@ -95,7 +96,7 @@ def _covered(
     axes: Axes,
     point: FloatArray,
     name: str,
-    place: tuple[float, float, str, str],
+    place: Place,
     others: Sequence[Bbox],
 ) -> float:
     """Area of other names and points that a name would cover, and of itself that would lie outside the axes."""
