@@ -43,7 +43,7 @@ def risk_and_return(run: RunFolder) -> Chart:
         axes.margins(0.12, 0.14)
         axes.set_xlabel("volatility, a year")
         axes.set_ylabel("return, a year")
-        _name_points(figure, axes, points, names, run.headline)
+        name_points(figure, axes, points, names, run.headline)
         svg = to_svg(figure, "risk", "Volatility and return of all portfolios")
     note = "Up and to the left is better. Circles: recipes; diamonds: what they have to beat."
     note += f" Small points: the {len(seeds)} single seeds of {recipe_label(run.headline)}." if len(seeds) > 1 else ""
@@ -62,18 +62,20 @@ def _colour(run: RunFolder, name: str) -> str:
     return series(0) if name == run.headline else series(6) if name == "momentum" else recipe_colour(run, name)
 
 
-def _name_points(figure: Figure, axes: Axes, points: FloatArray, names: Sequence[str], headline: str) -> None:
-    """Write each name beside its point where it covers neither a point nor a name; the headline's first."""
+def name_points(figure: Figure, axes: Axes, points: FloatArray, names: Sequence[str], headline: str) -> list[Bbox]:
+    """Write each name beside its point where it covers least of other points and names; return the names' boxes."""
     figure.canvas.draw()  # the layout must be settled before sizes are known
     figure.set_layout_engine("none")
     size = 7 * figure.dpi / 72
-    taken = [Bbox.from_bounds(x - size, y - size, 2 * size, 2 * size) for x, y in axes.transData.transform(points)]
+    dots = [Bbox.from_bounds(x - size, y - size, 2 * size, 2 * size) for x, y in axes.transData.transform(points)]
+    boxes: list[Bbox] = []
     for k, name in enumerate(names):
-        others = taken[:k] + taken[k + 1 :]
+        others = [*dots[:k], *dots[k + 1 :], *boxes]
         covered = [_covered(figure, axes, points[k], name, place, others) for place in _PLACES]
         text = _written(axes, points[k], name, _PLACES[int(np.argmin(covered))])
         text.set_fontweight("bold" if name == headline else "normal")
-        taken.append(_box(figure, text))
+        boxes.append(_box(figure, text))
+    return boxes
 
 
 def _written(axes: Axes, point: FloatArray, name: str, place: Place) -> Annotation:
