@@ -111,6 +111,37 @@ def test_s3_trades_rises_with_stops_and_judges_its_forecasts(tmp_path: Path):
     fills = run.folder.read_frame("fills")
     assert set(fills["side"]) == {"buy", "sell"}
     assert config.strategy.stop.take_profit == 0.1
+    _check_directions_by_date(run, table)
+    _check_prices(run)
+
+
+def _check_directions_by_date(run, forecasts):
+    """They add up to the table of forecasts without a threshold; recipes with class labels are judged elsewhere."""
+    by_date = run.folder.read_frame("judged_forecasts")
+    assert set(by_date["recipe"]) == {n for n in run.config.recipes if run.config.task_of(n)[0] == "main"} - {
+        "persistence"  # which names no direction
+    }
+    sums = by_date.groupby(["recipe", "seed"])[["named", "right"]].sum()
+    whole = forecasts[forecasts["threshold"] == 0].groupby(["recipe", "seed"])[["acted", "hits"]].sum()
+    for key, row in sums.iterrows():
+        assert row.tolist() == whole.loc[key].tolist()
+
+
+def _check_prices(run):
+    """Each forecast is the price before, moved by the score; what came is the adjusted close of its session."""
+    path = run.folder.read_frame("forecast_path").set_index("date")
+    own = path[path["recipe"] == run.judged]
+    assert own["symbol"].nunique() == 1
+    symbol = own["symbol"].iloc[0]
+    closes = pd.Series(run.panel.adjusted("close")[:, run.panel.column(symbol)], pd.to_datetime(run.panel.sessions))
+    moves = closes.pct_change().loc[own.index]
+    np.testing.assert_allclose(own["actual"] / own["unchanged"] - 1, moves, atol=1e-9)
+    scores = run.folder.read_frame("scores")
+    scores = scores[(scores["recipe"] == run.judged) & (scores["symbol"] == symbol)].groupby("date")["score"].mean()
+    said = scores.reindex(closes.index).shift(1).loc[own.index] / 100
+    np.testing.assert_allclose(own["forecast"] / own["unchanged"] - 1, said, atol=1e-6)
+    at_end = path[path["recipe"] == "persistence"]
+    np.testing.assert_allclose(at_end["forecast"], at_end["unchanged"])
 
 
 @pytest.mark.parametrize("name", ["s5_threshold_lstm", "s3_lstm_forecaster"])

@@ -19,6 +19,7 @@ from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.explaining import explain
 from nnstrategies.pipeline.factor_tables import write_factors
 from nnstrategies.pipeline.forecasts import write_forecasts
+from nnstrategies.pipeline.judging import write_fit_seconds, write_regimes
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
@@ -296,6 +297,8 @@ def _join(run: Run, explained: Sequence[str] | None) -> None:
     explain(run, explained)
     write_forecasts(run)
     write_factors(run)
+    write_regimes(run)
+    write_fit_seconds(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})
