@@ -26,7 +26,15 @@ BEAR = Regime("bear", -0.0007, 0.012, 110.0)
 VOLATILE = Regime("volatile", 0.0, 0.020, 40.0)
 
 _SHARES = ("overnight_share", "late_listings", "special_treatment", "dividends_per_year", "splits_per_year")
-_AT_LEAST = {"symbols": 3, "sessions": 2, "members": 1, "horizon_days": 1, "seed": 0, "listing_sessions": 21}
+_AT_LEAST = {
+    "symbols": 3,
+    "sessions": 2,
+    "members": 1,
+    "horizon_days": 1,
+    "seed": 0,
+    "listing_sessions": 21,
+    "industries": 0,
+}
 _NOT_NEGATIVE = ("jumps_per_year", "volume_shock", "volume_on_move", "suspensions_per_year", "delistings_per_year")
 
 
@@ -71,6 +79,7 @@ class SimulatedMarket:
     special_treatment: float = 0.03  # share of the symbols with a price limit of 5 % instead of 10 %; never members
     dividends_per_year: float = 0.7
     splits_per_year: float = 0.15
+    industries: int = 0  # how many names the symbols are given, evenly by chance; prices know nothing of them
 
     def __post_init__(self) -> None:
         for name, least in _AT_LEAST.items():

@@ -262,6 +262,7 @@ def _check_whole(config: RunConfig, where: str) -> None:
     _check_tasks(config, where)
     _check_portfolios(config, where)
     _check_published(config, where)
+    _check_industries(config, where)
     for name in config.variants:
         _check_name("variants", name, where)
         for kept in config.variants[name].recipes:
@@ -362,6 +363,15 @@ def _check_published(config: RunConfig, where: str) -> None:
             _known(figure, figures, "figure", f"{where}: published.figures.{name}")
     for name in config.published.directions:
         _known(name, config.recipes, "recipe", f"{where}: published.directions")
+
+
+def _check_industries(config: RunConfig, where: str) -> None:
+    if config.strategy.max_industry is not None and not config.data.industries:
+        raise ConfigError(
+            f"{where}: strategy.max_industry: the data have no table of industries; put one with columns symbol, "
+            f"industry, known_at into a file and name it under data.industries (source china also takes monthly, the "
+            f"simulated market a number; docs/data.md), or leave the cap out"
+        )
 
 
 def _known(name: str, known: Any, what: str, where: str) -> None:
