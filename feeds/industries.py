@@ -21,6 +21,7 @@ from nnstrategies.panel import Panel
 from nnstrategies.typing import AnyArray
 
 ALWAYS = np.datetime64("1900-01-01", "D")  # known_at of a row without a date
+_MONTH_DAYS = 31
 _COLUMNS = ("symbol", "industry", "known_at")
 
 
@@ -74,32 +75,32 @@ def _monthly(folder: Path, symbols: AnyArray, last: np.datetime64, notes: LoadRe
 
     A month's row counts from the first session after its end on; after a symbol's last row the industry carries on.
     """
-    lost = "nobody knows the industries"
-    wanted = [("date", "<", last.item())]
-    table = read_china_table(folder, "cn_fundamentals_monthly", ["date", "symbol", "industry_sw"], lost, wanted)
-    ends = table["date"].max()
+    columns, lost = ["date", "symbol", "industry_sw"], "nobody knows the industries"
+    table = read_china_table(folder, "cn_fundamentals_monthly", columns, lost, [("date", "<", last.item())])
     table = table[table["symbol"].isin(set(symbols))].sort_values(["symbol", "date"], kind="stable")
-    new = table["industry_sw"].fillna("") != table.groupby("symbol")["industry_sw"].shift().fillna("")
+    _tell(table, last, notes)
+    days = table["date"].to_numpy().astype("datetime64[D]") + np.timedelta64(1, "D")
+    events = pd.DataFrame({"symbol": table["symbol"].astype(object), "known_at": days.astype("datetime64[s]")})
+    events["industry"] = _text(table["industry_sw"])
+    changes = events["industry"] != events.groupby("symbol")["industry"].shift()
+    return events[changes].reset_index(drop=True)
+
+
+def _tell(table: pd.DataFrame, last: np.datetime64, notes: LoadReport) -> None:
     named = table.groupby("symbol")["industry_sw"].nunique()
-    first = str(named.index[0]) if len(named) else ""
     if (named <= 1).all():
         notes.caution(
-            "industries of the monthly table that never change: a later classification, written back", len(named), first,
+            "industries of the monthly table that never change: a later classification, written back", len(named),
+            str(named.index[0]) if len(named) else "",
             "kept: that a stock is in the table at all, and its industry, tell of 2018-19",
         )  # fmt: skip
-    late = (
-        int((last - pd.Timestamp(ends).to_datetime64()).astype("timedelta64[D]").astype(np.int64)) if len(table) else 0
-    )
-    if late > 31:
+    end = pd.Timestamp(table["date"].max()) if len(table) else pd.Timestamp(last)
+    late = (pd.Timestamp(last) - end).days
+    if late > _MONTH_DAYS:
         notes.caution(
-            "industries: calendar days after the end of the monthly table", late, str(pd.Timestamp(ends).date()),
+            "industries: calendar days after the end of the monthly table", late, str(end.date()),
             "the last known industry carries on",
         )  # fmt: skip
-    table = table[new]
-    days = table["date"].to_numpy().astype("datetime64[D]") + np.timedelta64(1, "D")
-    names = _text(table["industry_sw"])
-    events = {"symbol": table["symbol"].astype(object), "known_at": days.astype("datetime64[s]"), "industry": names}
-    return pd.DataFrame(events).reset_index(drop=True)
 
 
 def check_industries(panel: Panel, report: LoadReport) -> None:

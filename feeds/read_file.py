@@ -19,7 +19,7 @@ _DATES = ("date", "start", "end", "ex_date", "listed", "last_day", "period_end",
 
 
 def read_table(path: PathLike, columns: str) -> pd.DataFrame:
-    """Read one CSV (UTF-8, with or without BOM) or Parquet file; columns of symbols, industries and dates in a CSV stay text.
+    """Read one CSV (UTF-8, with or without BOM) or Parquet file; in a CSV symbols, industries and dates stay text.
 
     columns: what the table should have, for the message.
     Raises MissingTableError when there is no such file, DataError naming the file when it cannot be read.

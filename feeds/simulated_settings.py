@@ -26,16 +26,15 @@ BEAR = Regime("bear", -0.0007, 0.012, 110.0)
 VOLATILE = Regime("volatile", 0.0, 0.020, 40.0)
 
 _SHARES = ("overnight_share", "late_listings", "special_treatment", "dividends_per_year", "splits_per_year")
-_AT_LEAST = {
-    "symbols": 3,
-    "sessions": 2,
-    "members": 1,
-    "horizon_days": 1,
-    "seed": 0,
-    "listing_sessions": 21,
-    "industries": 0,
-}
-_NOT_NEGATIVE = ("jumps_per_year", "volume_shock", "volume_on_move", "suspensions_per_year", "delistings_per_year")
+_AT_LEAST = {"symbols": 3, "sessions": 2, "members": 1, "horizon_days": 1, "seed": 0, "listing_sessions": 21}
+_NOT_NEGATIVE = (
+    "jumps_per_year",
+    "volume_shock",
+    "volume_on_move",
+    "suspensions_per_year",
+    "delistings_per_year",
+    "industries",
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class SimulatedMarket:
         self._expect(self.members <= self.symbols, "members", f"at most symbols = {self.symbols}")
         for name in _SHARES:
             self._expect(0.0 <= getattr(self, name) <= 1.0, name, "a share from 0 to 1")
-        for name in _NOT_NEGATIVE:
+        for name in (*_NOT_NEGATIVE, "industries"):
             self._expect(getattr(self, name) >= 0.0, name, "0 or more")
         self._expect(self.half_life_days > 0, "half_life_days", "more than 0")
         self._expect(self.suspension_days > 0, "suspension_days", "more than 0")

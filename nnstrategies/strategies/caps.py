@@ -55,5 +55,5 @@ def _spread(weights: FloatArray, total: float, max_weight: float | None) -> Floa
     own = float(weights.sum())
     if own <= 0:
         return np.zeros(len(weights))
-    scaled = weights * (total / own)
+    scaled = weights / own * total
     return scaled if max_weight is None else cap_weights(scaled, max_weight)
