@@ -119,7 +119,8 @@ def test_turnover_stays_within_its_cap_but_for_what_must_leave(before, after, ca
     reached = limit_turnover(before, after, cap, must)
     forced = turnover(before[must], after[must])
     assert turnover(before, reached) <= max(cap, forced) * (1 + 1e-9) + 1e-12
-    assert (reached[must] == 0).all() and (reached >= 0).all()
+    assert (reached[must] == 0).all()
+    assert (reached >= 0).all()
     np.testing.assert_allclose(limit_turnover(before, reached, cap, must), reached, atol=1e-9)
     lower, upper = np.minimum(before, after), np.maximum(before, after)
     assert ((reached >= lower - 1e-12) & (reached <= upper + 1e-12)).all()

@@ -18,6 +18,7 @@ from nnstrategies.report.forecasts import forecast_table, symbol_table
 from nnstrategies.report.importance import importance_charts, importance_table, quick_note
 from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import Metric, metrics_bytes, run_metrics
+from nnstrategies.report.positions import attribution_table, correlation_chart, position_table
 from nnstrategies.report.published import published, variants
 from nnstrategies.report.run_folder import RunFolder, read_run_folder
 from nnstrategies.report.selection import ensembles, trials_note
@@ -87,7 +88,7 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
     single: dict[str, list[Callable[[RunFolder], Chart | None]]] = {
         "value": [charts.net_value],
         "risk": [charts.relative_value, charts.drawdown, charts.rolling_sharpe, charts.return_histogram],
-        "trading": [charts.position_ratio, charts.monthly_turnover, charts.target_gap],
+        "trading": [charts.position_ratio, charts.monthly_turnover, charts.target_gap, correlation_chart],
         "ic": [charts.rank_ic],
     }
     result = {key: [chart for draw in draws if (chart := draw(run)) is not None] for key, draws in single.items()}
@@ -112,6 +113,8 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "targets": tables.target_differences(run),
         "holdings": tables.top_holdings(run),
         "costs": costs(run),
+        "positions": position_table(run),
+        "attribution": attribution_table(run),
         "blocked": blocked_orders(run),
         "actions": corporate_actions(run),
         "timeline": tables.timeline(run),

@@ -18,7 +18,7 @@ DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_unti
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
-TEXTS |= {"decision", "method", "by", "feature", "metric"}
+TEXTS |= {"decision", "method", "by", "feature", "metric", "industry"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
@@ -46,6 +46,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("value", "spread", "error", "baseline", "dates", "repeats"),
     ),
 }
+DECISIONS = (
+    *("date", "chosen", "invested", "largest", "exposure", "correlation", "allowed"),
+    *("industry", "industry_weight", "wanted_turnover", "turnover"),
+)
+ATTRIBUTION = (
+    *("kind", "industry", "weight", "benchmark_weight"),
+    *("allocation", "selection", "interaction", "total"),
+)
 FORECASTS = ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error")
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
@@ -85,6 +93,8 @@ class RunFolder:
     config: str
     variants: dict[str, Any]
     forecasts: pd.DataFrame | None
+    decisions: pd.DataFrame | None
+    attribution: pd.DataFrame | None
     trials: dict[str, Any]
 
     @property
@@ -130,7 +140,9 @@ def read_run_folder(root: Path) -> RunFolder:
         config=_text(root / "config.yaml"),
         trials=_json(root / "trials.json", dict) if (root / "trials.json").exists() else {},
         variants=_json(root / "variants.json", dict) if (root / "variants.json").exists() else {},
-        forecasts=_forecasts(root / "forecasts.parquet"),
+        forecasts=_optional(root / "forecasts.parquet", FORECASTS),
+        decisions=_optional(root / "decisions.parquet", DECISIONS),
+        attribution=_optional(root / "attribution.parquet", ATTRIBUTION),
         **tables,
     )
     _check_names(run)
@@ -138,9 +150,9 @@ def read_run_folder(root: Path) -> RunFolder:
     return run
 
 
-def _forecasts(path: Path) -> pd.DataFrame | None:
-    """The forecasts of single symbols, which only some runs make."""
-    return _table(path, FORECASTS) if path.exists() else None
+def _optional(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
+    """A table that only some runs make."""
+    return _table(path, columns) if path.exists() else None
 
 
 def _problem(path: Path, expected: str, got: str) -> RunFolderError:
