@@ -41,7 +41,7 @@ def read_industries(path: PathLike) -> pd.DataFrame:
         raise DataError(f"{path}: symbol: expected text, got an empty cell in row {at}; fill it in")
     if pd.api.types.is_float_dtype(table["industry"].dtype) and table["industry"].notna().any():
         raise DataError(f"{path}: industry: expected text or whole numbers, got {table['industry'].dtype}; write text")
-    days = np.full(len(table), np.datetime64("NaT", "D"))
+    days: AnyArray = np.full(len(table), np.datetime64("NaT", "D"))
     if "known_at" in table.columns:
         days = read_days(table["known_at"], f"{path}: known_at")
     events = pd.DataFrame(

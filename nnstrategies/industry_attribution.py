@@ -42,10 +42,9 @@ class _Moves:
 
     def sums(self, values: FloatArray) -> FloatArray:
         """[T, N] -> [T, G]"""
-        rows = np.arange(len(values))[:, None] * self.groups
-        return np.bincount((rows + self.group).ravel(), values.ravel(), len(values) * self.groups).reshape(
-            len(values), self.groups
-        )
+        cells = np.arange(len(values))[:, None] * self.groups + self.group
+        sums = np.bincount(cells.ravel(), values.ravel(), len(values) * self.groups)
+        return sums.astype(np.float64, copy=False).reshape(len(values), self.groups)
 
 
 def attribution(panel: Panel, tables: Mapping[str, pd.DataFrame], cash: float, first: int, last: int) -> pd.DataFrame:
@@ -101,7 +100,7 @@ def _portfolio(
     worth = np.zeros(moves.closes.shape)
     held = tables["positions"]
     columns = np.array([panel.column(symbol) for symbol in held["symbol"]], dtype=np.int64)
-    worth[account.index.get_indexer(held["date"]), columns] = held["value"]
+    worth[account.index.get_indexer(pd.Index(held["date"])), columns] = held["value"]
     opened = worth / (1.0 + moves.day)  # what is held at the close, at the open
     at_open = value - worth.sum(axis=1) + opened.sum(axis=1)
     fills = tables["fills"].groupby("date")[["fee", "slippage_cost"]].sum().sum(axis=1)

@@ -11,7 +11,7 @@ import pandas as pd
 from nnstrategies.blocked import blocked
 from nnstrategies.brokers.journal import ActionRow, FillRow, Journal, OrderRow, PositionRow, RefusalRow
 from nnstrategies.panel import Panel
-from nnstrategies.strategies.base import Decision
+from nnstrategies.strategies.targets import Decision
 
 ACHIEVED_TOLERANCE = 1e-4  # of the account's value; a weight this close to its target needs no reason
 _LOTS = 1.5  # rounding leaves less than one order step at the open; the close has moved a little since

@@ -64,7 +64,7 @@ def position_table(run: RunFolder) -> Table | None:
 
 
 def _heaviest(decisions: pd.DataFrame) -> str:
-    most = decisions.loc[decisions["industry_weight"].idxmax()]
+    most = decisions.iloc[int(decisions["industry_weight"].argmax())]
     return f"largest: {most['industry']}, {most['date']:%Y-%m-%d}"
 
 
@@ -83,7 +83,7 @@ def attribution_table(run: RunFolder) -> Table | None:
     rows += [_row(labels[kind], table[table["kind"] == kind].iloc[0]) for kind in labels]
     whole = pd.Series(table[_EFFECTS].sum(), dtype=float)
     rows.append(_row("Total return over equal weight", whole, "sum"))
-    head = ["Industry", "Mean weight", "Equal weight", "Allocation", "Selection", "Interaction", "Sum"]
+    head = ["Industry", "Mean weight", "Yardstick", "Allocation", "Selection", "Interaction", "Sum"]
     return Table(head, rows, note=_NOTE)
 
 
