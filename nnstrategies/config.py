@@ -268,6 +268,7 @@ def _check_whole(config: RunConfig, where: str) -> None:
     _check_published(config, where)
     for name in config.periods:
         _check_name("periods", name, where)
+    _check_industries(config, where)
     for name in config.variants:
         _check_name("variants", name, where)
         for kept in config.variants[name].recipes:
@@ -382,6 +383,15 @@ def _check_classes(row: Mapping[str, float], task: TaskSettings, where: str) -> 
         if value < 0 or (value > 1 and figure != "hours"):
             expected = "hours" if figure == "hours" else "a share between 0 and 1"
             raise ConfigError(f"{where}.{figure}: expected {expected}, got {value}")
+
+
+def _check_industries(config: RunConfig, where: str) -> None:
+    if config.strategy.max_industry is not None and not config.data.industries:
+        raise ConfigError(
+            f"{where}: strategy.max_industry: the data have no table of industries; put one with columns symbol, "
+            f"industry, known_at into a file and name it under data.industries (source china also takes monthly, the "
+            f"simulated market a number; docs/data.md), or leave the cap out"
+        )
 
 
 def _known(name: str, known: Any, what: str, where: str) -> None:

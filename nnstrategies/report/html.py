@@ -21,6 +21,7 @@ from nnstrategies.report.importance import importance_charts, importance_table, 
 from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import Metric, metrics_bytes, run_metrics
 from nnstrategies.report.periods import half_year_table, period_table
+from nnstrategies.report.positions import attribution_table, correlation_chart, position_table
 from nnstrategies.report.published import published, variants
 from nnstrategies.report.regimes import portfolio_regimes, regime_table
 from nnstrategies.report.resampled import resampled_table
@@ -100,7 +101,7 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
     single: dict[str, list[Callable[[RunFolder], Chart | None]]] = {
         "value": [charts.net_value],
         "risk": [charts.relative_value, charts.drawdown, charts.rolling_sharpe, charts.return_histogram],
-        "trading": [charts.position_ratio, charts.monthly_turnover, charts.target_gap],
+        "trading": [charts.position_ratio, charts.monthly_turnover, charts.target_gap, correlation_chart],
         "ic": [charts.rank_ic],
     }
     result = {key: [chart for draw in draws if (chart := draw(run)) is not None] for key, draws in single.items()}
@@ -128,6 +129,8 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "targets": tables.target_differences(run),
         "holdings": tables.top_holdings(run),
         "costs": costs(run),
+        "positions": position_table(run),
+        "attribution": attribution_table(run),
         "blocked": blocked_orders(run),
         "actions": corporate_actions(run),
         "timeline": tables.timeline(run),

@@ -18,7 +18,7 @@ DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_unti
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
-TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span", "regime", "field"}
+TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span", "regime", "field", "industry"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
@@ -56,6 +56,14 @@ OPTIONAL: dict[str, tuple[str, ...]] = {  # tables that some runs have no rows f
     "forecasts": ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error"),
     "screens": ("recipe", "asof", "factor", "horizon_days", "mean_ic", "ic_ir", "passed", "kept"),
     "quintiles": ("recipe", "factor", "span", "quintile", "mean_return", "dates"),
+    "decisions": (
+        *("date", "chosen", "invested", "largest", "exposure", "correlation", "allowed"),
+        *("industry", "industry_weight", "wanted_turnover", "turnover"),
+    ),
+    "attribution": (
+        *("kind", "industry", "weight", "benchmark_weight"),
+        *("allocation", "selection", "interaction", "total"),
+    ),
 }
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
@@ -104,6 +112,8 @@ class RunFolder:
     forecast_path: pd.DataFrame
     screens: pd.DataFrame
     quintiles: pd.DataFrame
+    decisions: pd.DataFrame
+    attribution: pd.DataFrame
     trials: dict[str, Any]
 
     @property
