@@ -23,7 +23,7 @@ from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
 from nnstrategies.report.definitions import DEFINITIONS
-from nnstrategies.search.settings import SearchSettings, check_search
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings, check_search
 from nnstrategies.settings import (
     MAIN,
     MARKETS,
@@ -104,8 +104,8 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         "account": AccountSettings,
         "published": PublishedSettings,
     }
-    if values.get("search") is not None:
-        sections["search"] = SearchSettings
+    optional = {"search": SearchSettings, "cross_validation": CrossValidationSettings}
+    sections |= {name: cls for name, cls in optional.items() if values.get(name) is not None}
     for name, cls in sections.items():
         if values.get(name) is not None or (name in values and name != "published"):
             values[name] = build(cls, values[name], f"{where}: {name}")

@@ -12,7 +12,7 @@ from nnstrategies.evidence import Measure
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings
-from nnstrategies.search.settings import SearchSettings
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training.plan import RefitPlan, Start
 from nnstrategies.training.recipe import Recipe
@@ -252,6 +252,7 @@ class RunConfig:
     by name or file; by default that of the data's source. groups, measure: see TaskSettings; tasks: what further
     recipes learn. portfolios: made of several recipes; without any, each recipe of the run's own task trades alone.
     published, variants: a paper's figures, and the same run with something changed (``run --variants``).
+    search, cross_validation: settings chosen through time, and folds before the test; None leaves them out.
     executor, workers: where independent fits run, and in how many processes; results do not depend on it.
     """
 
@@ -282,6 +283,7 @@ class RunConfig:
     executor: Literal["local", "processes"] = "processes"
     workers: int = 2
     search: SearchSettings | None = None
+    cross_validation: CrossValidationSettings | None = None
 
     @property
     def main_task(self) -> TaskSettings:

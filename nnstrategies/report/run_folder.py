@@ -14,7 +14,7 @@ import pandas as pd
 from nnstrategies.errors import RunFolderError
 
 MEND = "repeat the run that made this folder (`nnstrategies run CONFIG`)"
-DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_until"})
+DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_until", "fitted", "first", "last"})
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
@@ -47,6 +47,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
 }
 FORECASTS = ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error")
+CROSS_VALIDATION = ("recipe", "fold", "seed", "fitted", "first", "last", "dates", "rank_ic", "accuracy")
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
     *("benchmark", "costs", "market"),
@@ -85,6 +86,7 @@ class RunFolder:
     config: str
     variants: dict[str, Any]
     forecasts: pd.DataFrame | None
+    cross_validation: pd.DataFrame | None
     trials: dict[str, Any]
 
     @property
@@ -130,7 +132,8 @@ def read_run_folder(root: Path) -> RunFolder:
         config=_text(root / "config.yaml"),
         trials=_json(root / "trials.json", dict) if (root / "trials.json").exists() else {},
         variants=_json(root / "variants.json", dict) if (root / "variants.json").exists() else {},
-        forecasts=_forecasts(root / "forecasts.parquet"),
+        forecasts=_optional(root / "forecasts.parquet", FORECASTS),
+        cross_validation=_optional(root / "cross_validation.parquet", CROSS_VALIDATION),
         **tables,
     )
     _check_names(run)
@@ -138,9 +141,9 @@ def read_run_folder(root: Path) -> RunFolder:
     return run
 
 
-def _forecasts(path: Path) -> pd.DataFrame | None:
-    """The forecasts of single symbols, which only some runs make."""
-    return _table(path, FORECASTS) if path.exists() else None
+def _optional(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
+    """A table that only some runs make."""
+    return _table(path, columns) if path.exists() else None
 
 
 def _problem(path: Path, expected: str, got: str) -> RunFolderError:
