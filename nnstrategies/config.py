@@ -25,7 +25,7 @@ from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
 from nnstrategies.periods import parse_periods
 from nnstrategies.report.definitions import CLASS_FIGURES, DEFINITIONS, REGIMES
-from nnstrategies.search.settings import SearchSettings, check_search
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings, check_search
 from nnstrategies.settings import (
     MAIN,
     MARKETS,
@@ -106,8 +106,8 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         "account": AccountSettings,
         "published": PublishedSettings,
     }
-    if values.get("search") is not None:
-        sections["search"] = SearchSettings
+    optional = {"search": SearchSettings, "cross_validation": CrossValidationSettings}
+    sections |= {name: cls for name, cls in optional.items() if values.get(name) is not None}
     for name, cls in sections.items():
         if values.get(name) is not None or (name in values and name != "published"):
             values[name] = build(cls, values[name], f"{where}: {name}")

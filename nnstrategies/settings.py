@@ -13,7 +13,7 @@ from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings
 from nnstrategies.periods import Period
-from nnstrategies.search.settings import SearchSettings
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings
 from nnstrategies.strategies.correlation import CorrelationSettings
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training.plan import RefitPlan, Start
@@ -264,7 +264,8 @@ class RunConfig:
     by name or file; by default that of the data's source. groups, measure: see TaskSettings; tasks: what further
     recipes learn. portfolios: made of several recipes; without any, each recipe of the run's own task trades alone.
     published, variants: a paper's figures, and the same run with something changed (``run --variants``). periods: named
-    spans that the report looks at by themselves, such as a crash.
+    spans that the report looks at by themselves, such as a crash. search, cross_validation: settings chosen through
+    time, and folds before the test; None leaves them out.
     executor, workers: where independent fits run, and in how many processes; results do not depend on it.
     """
 
@@ -296,6 +297,7 @@ class RunConfig:
     executor: Literal["local", "processes"] = "processes"
     workers: int = 2
     search: SearchSettings | None = None
+    cross_validation: CrossValidationSettings | None = None
 
     @property
     def main_task(self) -> TaskSettings:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nnstrategies.report import charts, formats, tables
 from nnstrategies.report.blocked import blocked_orders, worst_day
 from nnstrategies.report.classes import accuracy_table, class_table, matrices, reliability
+from nnstrategies.report.cross_validation import fold_figures
 from nnstrategies.report.definitions import DEFINITIONS, EVIDENCE, NOTATION, recipe_label
 from nnstrategies.report.factors import factor_charts, quintile_table, screen_table
 from nnstrategies.report.folds import fold_table, fold_timelines
@@ -79,6 +80,7 @@ def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str,
         "charts": _charts(run),
         "heat": {"rows": heat_rows, "scale": formats.percent(heat_scale)},
         "tables": _tables(run, metrics),
+        "cross_validation": fold_figures(run),
         "matrices": matrices(run),
         "importance": importance_charts(run),
         "quick_note": quick_note(run),

@@ -14,7 +14,7 @@ import pandas as pd
 from nnstrategies.errors import RunFolderError
 
 MEND = "repeat the run that made this folder (`nnstrategies run CONFIG`)"
-DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_until"})
+DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_until", "fitted", "first", "last"})
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
@@ -56,6 +56,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {  # tables that some runs have no rows f
     "forecasts": ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error"),
     "screens": ("recipe", "asof", "factor", "horizon_days", "mean_ic", "ic_ir", "passed", "kept"),
     "quintiles": ("recipe", "factor", "span", "quintile", "mean_return", "dates"),
+    "cross_validation": ("recipe", "fold", "seed", "fitted", "first", "last", "dates", "rank_ic", "accuracy"),
     "decisions": (
         *("date", "chosen", "invested", "largest", "exposure", "correlation", "allowed"),
         *("industry", "industry_weight", "wanted_turnover", "turnover"),
@@ -112,6 +113,7 @@ class RunFolder:
     forecast_path: pd.DataFrame
     screens: pd.DataFrame
     quintiles: pd.DataFrame
+    cross_validation: pd.DataFrame
     decisions: pd.DataFrame
     attribution: pd.DataFrame
     trials: dict[str, Any]
