@@ -1,4 +1,4 @@
-"""What each recipe learns of a market whose truth is known: python benchmarks/learning.py [--fast] [--workers 2].
+"""What each recipe learns of a market whose truth is known: python benchmarks/learning.py [--fast | --large] [--workers 2].
 
 Each recipe is fitted once on simulated markets that differ in their seed and scored on the two years after. For each
 part of the signal the table shows the share of the best reachable rank IC that the scores owe to it, its mean over the
@@ -11,7 +11,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from learning_recipes import RAW, WINDOW, Claim, View, recipes
@@ -30,8 +30,12 @@ from nnstrategies.training.progress import Progress
 from nnstrategies.training.walkforward import update
 
 MARKETS = (11, 12, 13, 14, 15)  # seeds of market and model; 2 to 4 served to choose the budget
+LARGE_MARKETS = (21, 22, 23, 24, 25)  # as fresh: nothing was chosen on them
 FAST_MARKETS = MARKETS[:3]
 FAST = ("lstm", "cnn", "mlp_20_days", "mlp", "ridge", "ridge, indicators")
+USUAL = SimulatedMarket(symbols=140, members=100, sessions=1462)
+# Four times the stocks and eight years before the first test instead of four; the test is the same two years.
+LARGE = SimulatedMarket(symbols=560, members=400, sessions=2432, start="2011-01-04")
 FIRST_TEST = "2019-01-02"
 EVERY_DAYS = 5  # scores are judged on every fifth session: the states' half-life is 4.5
 NEGLIGIBLE = 0.10  # an interval that reaches further does not show that a part was not learned
@@ -149,13 +153,15 @@ def reachable(markets: Sequence[Market]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--fast", action="store_true", help="three markets, six recipes")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--fast", action="store_true", help="three markets, six recipes")
+    size.add_argument("--large", action="store_true", help="four times the stocks, twice the training years")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     began, known = time.monotonic(), recipes()
     names = list(FAST if options.fast else known)
-    seeds = FAST_MARKETS if options.fast else MARKETS
-    markets = [make_market(SimulatedMarket(symbols=140, members=100, sessions=1462, seed=seed)) for seed in seeds]
+    seeds = LARGE_MARKETS if options.large else FAST_MARKETS if options.fast else MARKETS
+    markets = [make_market(replace(LARGE if options.large else USUAL, seed=seed)) for seed in seeds]
     jobs = [(market, name) for market in markets for name in names]
 
     def job(number: int, progress: Progress | None) -> tuple[list[float], float]:
