@@ -298,7 +298,7 @@ def _check_whole(config: RunConfig, where: str) -> None:
         try:
             task = config.task_of(config.search.recipe)[1]
             refit = task.refit or config.walk_forward.refit
-            check_search(config.search, config.recipes, task.label.kind, refit, task.measure)
+            check_search(config.search, config.recipes, task.label.kind, refit, task.groups)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
     if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:

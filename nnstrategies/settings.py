@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nnstrategies.errors import ConfigError
-from nnstrategies.evidence import Measure
+from nnstrategies.factors import Measure
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings

@@ -28,7 +28,7 @@ from nnstrategies.report.regimes import portfolio_regimes, regime_table
 from nnstrategies.report.resampled import resampled_table
 from nnstrategies.report.run_folder import RunFolder, read_run_folder
 from nnstrategies.report.scatter import risk_and_return
-from nnstrategies.report.selection import ensembles, trials_note
+from nnstrategies.report.selection import ensembles, searched, trials_note
 from nnstrategies.report.svg import Chart
 from nnstrategies.report.tearsheet import tear_sheet
 from nnstrategies.report.verdict import result_finding, score_finding, verdict
@@ -124,6 +124,7 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "published": published(run, metrics),
         "variants": variants(run, metrics),
         "ensembles": ensembles(run),
+        "searched": searched(run),
         "figures": tables.all_figures(run, metrics),
         "evidence": tables.evidence(run),
         "truth": tables.known_truth(run),

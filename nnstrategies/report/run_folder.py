@@ -117,6 +117,7 @@ class RunFolder:
     decisions: pd.DataFrame
     attribution: pd.DataFrame
     trials: dict[str, Any]
+    choices: list[dict[str, Any]]
 
     @property
     def headline(self) -> str:
@@ -161,6 +162,7 @@ def read_run_folder(root: Path) -> RunFolder:
         evidence=_json(root / "evidence.json", dict),
         truth=_json(truth, dict, ("parts", "models")) if truth.exists() else None,
         config=_text(root / "config.yaml"),
+        choices=_json(root / "search.json", list) if (root / "search.json").exists() else [],
         trials=_json(root / "trials.json", dict) if (root / "trials.json").exists() else {},
         variants=_json(root / "variants.json", dict) if (root / "variants.json").exists() else {},
         **tables,
