@@ -116,6 +116,12 @@ def test_the_ensembles_weights_come_from_validation(finished):
     assert np.allclose(weights, above / above.sum() if above.any() else 0.5)
 
 
+def test_all_four_stages_have_a_confusion_matrix(finished):
+    table = finished.folder.read_frame("confusion")
+    assert set(STAGES) <= set(table["recipe"])
+    assert set(table["actual"]) == {"sell", "hold", "buy"}
+
+
 def test_a_leaky_variant_is_stamped(finished):
     assert finished.folder.read_json("variants.json")["leaky_interpolated"]["leaks"]
     stamped = (finished.folder.path / "variants" / "leaky_interpolated" / "report.html").read_text(encoding="utf-8")
