@@ -17,8 +17,8 @@ from nnstrategies.pipeline.cross_validating import cross_validate, folds_of
 from nnstrategies.pipeline.explaining import explain
 from nnstrategies.pipeline.factor_tables import write_factors
 from nnstrategies.pipeline.forecasts import write_forecasts
-from nnstrategies.pipeline.judging import write_fit_seconds, write_regimes
 from nnstrategies.pipeline.inputs import check_inputs
+from nnstrategies.pipeline.judging import write_fit_seconds, write_regimes
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
