@@ -87,7 +87,7 @@ def _ic_chart(run: RunFolder, recipe: str, screens: pd.DataFrame, number: int) -
     days = days if days in horizons else horizons[len(horizons) // 2]
     table = screens[screens["horizon_days"] == days].pivot(index="asof", columns="factor", values="mean_ic")
     table = table[list(dict.fromkeys(screens["factor"]))]
-    keys = []
+    keys: list[Key] = []
     with drawing() as (figure, axes):
         for k, factor in enumerate(table.columns):
             colour, line = _look(k)
@@ -101,7 +101,7 @@ def _ic_chart(run: RunFolder, recipe: str, screens: pd.DataFrame, number: int) -
 
 
 def _quintile_chart(recipe: str, rows: pd.DataFrame, number: int) -> Chart:
-    keys = []
+    keys: list[Key] = []
     with drawing() as (figure, axes):
         for k, (factor, part) in enumerate(rows.groupby("factor", sort=False)):
             own = factor == COMPOSITE
