@@ -67,22 +67,27 @@ def train(run: Run, explained: Sequence[str] | None = None) -> None:
     market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
     check_inputs(run)
     _write_truth(run)
-    for name in _in_order(run):
+    for name in in_order(run):
         if run.folder.has(f"parts/{name}.json"):
             log.info("%s: complete, not fitted again", name)
             continue
-        search(run, name)
-        with run.stage(f"train {name}"):
-            _train_recipe(run, name)
+        train_recipe(run, name)
     _join(run, explained)
 
 
-def _in_order(run: Run) -> list[str]:
+def in_order(run: Run) -> list[str]:
     """Recipes whose picks others learn from come first."""
     return sorted(run.config.recipes, key=lambda name: run.config.task_of(name)[1].picks is not None)
 
 
-def _train_recipe(run: Run, name: str) -> None:
+def train_recipe(run: Run, name: str) -> None:
+    """Search, fit and judge one recipe: parts/<name>.json holds its evidence, parts/<name>-scores its scores."""
+    search(run, name)
+    with run.stage(f"train {name}"):
+        _fit(run, name)
+
+
+def _fit(run: Run, name: str) -> None:
     """Every chain of every seed, and every refit of the null, as a job of its own; finished ones are not repeated."""
     config, last, plan = run.config, run.test_rows[1], run.plan_of(name)
     recipe = run.recipe_of(name)
