@@ -134,9 +134,10 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
 def fast(config: RunConfig) -> RunConfig:
     """The same run with fewer seeds, epochs and search trials; dates, universe, features, costs and rules stay.
 
-    At most 2 seeds, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials.
+    At most 2 seeds, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials, 3 where each symbol has a search
+    of its own, also of variants. A grid has all of its combinations.
     """
-    search = config.search and dataclasses.replace(config.search, trials=min(config.search.trials, 10))
+    search = config.search and dataclasses.replace(config.search, trials=_fewer_trials(config.search))
     return dataclasses.replace(
         config,
         name=f"{config.name}-fast",
@@ -145,7 +146,22 @@ def fast(config: RunConfig) -> RunConfig:
         seeds=config.seeds[:2],
         evidence=dataclasses.replace(config.evidence, refits=min(config.evidence.refits, 5)),
         search=search,
+        variants={name: _with_fewer_trials(variant) for name, variant in config.variants.items()},
     )
+
+
+def _with_fewer_trials(variant: VariantSettings) -> VariantSettings:
+    found = variant.set.get("search")
+    if not isinstance(found, Mapping):
+        return variant
+    search = build(SearchSettings, found, "variants")
+    return dataclasses.replace(variant, set={**variant.set, "search": {**found, "trials": _fewer_trials(search)}})
+
+
+def _fewer_trials(search: SearchSettings) -> int:
+    if search.method == "grid":
+        return search.trials
+    return min(search.trials, 3 if search.per == "symbol" else 10)
 
 
 def _with_fewer(recipe: Recipe) -> Recipe:
