@@ -22,7 +22,7 @@ from nnstrategies.errors import ConfigError
 from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
-from nnstrategies.report.definitions import DEFINITIONS
+from nnstrategies.report.definitions import BASELINES, DEFINITIONS
 from nnstrategies.search.settings import SearchSettings, check_search
 from nnstrategies.settings import (
     MAIN,
@@ -203,7 +203,7 @@ def _name_of(choices: Mapping[str, type], value: object) -> str:
     return next(name for name, cls in choices.items() if type(value) is cls)
 
 
-_BASELINES = ("equal_weight", "benchmark")  # columns of the run folder's returns beside the recipes
+_ALWAYS = tuple(name for name in BASELINES if name != "momentum")  # in every run; momentum is a recipe
 
 
 def _check_name(what: str, name: str, where: str) -> None:
@@ -241,10 +241,11 @@ def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) 
 def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
     for name, recipe in recipes.items():
         _check_name("recipes", name, where)
-        if name in _BASELINES:
+        if name == "momentum":
+            if not isinstance(recipe, MomentumRecipe):
+                raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
+        elif name in BASELINES:
             raise ConfigError(f"{where}: recipes.{name}: that name is a baseline's; choose another")
-        if name == "momentum" and not isinstance(recipe, MomentumRecipe):
-            raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
 
 
 _PLAIN: dict[str, Any] = {
@@ -373,7 +374,7 @@ def _check_published(config: RunConfig, where: str) -> None:
         return
     figures = [entry.key for entry in DEFINITIONS]
     for name, row in config.published.figures.items():
-        _known(name, [*config.traded, *_BASELINES], "portfolio", f"{where}: published.figures")
+        _known(name, [*config.traded, *_ALWAYS], "portfolio", f"{where}: published.figures")
         for figure in row:
             _known(figure, figures, "figure", f"{where}: published.figures.{name}")
     for name in config.published.directions:
