@@ -24,7 +24,7 @@ from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
 from nnstrategies.periods import parse_periods
-from nnstrategies.report.definitions import CLASS_FIGURES, DEFINITIONS, REGIMES
+from nnstrategies.report.definitions import BASELINES, CLASS_FIGURES, DEFINITIONS, REGIMES
 from nnstrategies.search.settings import CrossValidationSettings, SearchSettings, check_search
 from nnstrategies.settings import (
     MAIN,
@@ -138,9 +138,10 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
 def fast(config: RunConfig) -> RunConfig:
     """The same run with fewer seeds, epochs and search trials; dates, universe, features, costs and rules stay.
 
-    At most 2 seeds, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials.
+    At most 2 seeds, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials, 3 where each symbol has a search
+    of its own, also of variants. A grid has all of its combinations.
     """
-    search = config.search and dataclasses.replace(config.search, trials=min(config.search.trials, 10))
+    search = config.search and dataclasses.replace(config.search, trials=_fewer_trials(config.search))
     return dataclasses.replace(
         config,
         name=f"{config.name}-fast",
@@ -149,7 +150,22 @@ def fast(config: RunConfig) -> RunConfig:
         seeds=config.seeds[:2],
         evidence=dataclasses.replace(config.evidence, refits=min(config.evidence.refits, 5)),
         search=search,
+        variants={name: _with_fewer_trials(variant) for name, variant in config.variants.items()},
     )
+
+
+def _with_fewer_trials(variant: VariantSettings) -> VariantSettings:
+    found = variant.set.get("search")
+    if not isinstance(found, Mapping):
+        return variant
+    search = build(SearchSettings, found, "variants")
+    return dataclasses.replace(variant, set={**variant.set, "search": {**found, "trials": _fewer_trials(search)}})
+
+
+def _fewer_trials(search: SearchSettings) -> int:
+    if search.method == "grid":
+        return search.trials
+    return min(search.trials, 3 if search.per == "symbol" else 10)
 
 
 def _with_fewer(recipe: Recipe) -> Recipe:
@@ -191,7 +207,7 @@ def _name_of(choices: Mapping[str, type], value: object) -> str:
     return next(name for name, cls in choices.items() if type(value) is cls)
 
 
-_BASELINES = ("equal_weight", "benchmark")  # columns of the run folder's returns beside the recipes
+_ALWAYS = tuple(name for name in BASELINES if name != "momentum")  # in every run; momentum is a recipe
 
 
 def _check_name(what: str, name: str, where: str) -> None:
@@ -229,10 +245,11 @@ def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) 
 def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
     for name, recipe in recipes.items():
         _check_name("recipes", name, where)
-        if name in _BASELINES:
+        if name == "momentum":
+            if not isinstance(recipe, MomentumRecipe):
+                raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
+        elif name in BASELINES:
             raise ConfigError(f"{where}: recipes.{name}: that name is a baseline's; choose another")
-        if name == "momentum" and not isinstance(recipe, MomentumRecipe):
-            raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
 
 
 _PLAIN: dict[str, Any] = {
@@ -364,7 +381,7 @@ def _check_published(config: RunConfig, where: str) -> None:
         return
     figures = [entry.key for entry in DEFINITIONS]
     for name, row in config.published.figures.items():
-        _known(name, [*config.traded, *_BASELINES], "portfolio", f"{where}: published.figures")
+        _known(name, [*config.traded, *_ALWAYS], "portfolio", f"{where}: published.figures")
         for figure in row:
             _known(figure, figures, "figure", f"{where}: published.figures.{name}")
     for name in config.published.directions:

@@ -185,7 +185,8 @@ class PublishedSettings:
 class VariantSettings:
     """The same run with some keys changed (``a.b: value``); note says what that is.
 
-    recipes: only these (all, where empty), and the portfolios that can be made of them; the headline must be one.
+    recipes: only these (all, where empty), and the portfolios that can be made of them; the headline must be one, which
+    ``set`` may name.
     """
 
     note: str

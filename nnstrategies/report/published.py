@@ -52,6 +52,8 @@ def variants(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table | N
             continue
         cells = [_cell(key, row["metrics"].get(key)) for key in _OF_VARIANTS]
         remark = f"{row['note']}; reads the future: {', '.join(row['leaks'])}" if row["leaks"] else row["note"]
+        if row.get("headline", run.headline) != run.headline:
+            remark = f"{recipe_label(row['headline'])} instead of {recipe_label(run.headline)}: {remark}"
         rows.append(
             Row(
                 recipe_label(name),

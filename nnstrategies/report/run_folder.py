@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.errors import RunFolderError
+from nnstrategies.report.definitions import BASELINES
 
 MEND = "repeat the run that made this folder (`nnstrategies run CONFIG`)"
 DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_until", "fitted", "first", "last"})
@@ -73,7 +74,6 @@ MANIFEST = (
 MARKET = ("book", "title", "unsure", "slippage")
 DIVIDEND_TAX = "expenses:dividend_tax"
 CENT = 0.01  # smallest difference that counts, in currency
-BASELINES = ("momentum", "equal_weight", "benchmark")
 
 
 @dataclass(frozen=True)
