@@ -23,7 +23,7 @@ def _path(rows: pd.DataFrame, field: str, recipe: str) -> Chart:
     symbol, days = str(rows["symbol"].iloc[0]), rows["date"]
     with drawing(width=1000, height=330) as (figure, axes):
         axes.plot(days, rows["unchanged"], color=MUTED, linewidth=1.3, linestyle=(0, (1, 1.5)))
-        axes.plot(days, rows["actual"], color=INK, linewidth=1.6)
+        axes.plot(days, rows["price"], color=INK, linewidth=1.6)
         axes.plot(days, rows["forecast"], color=series(0), linewidth=1.8, marker="o", markersize=3.5)
         axes.set_ylabel(f"{field}, adjusted")
         date_axis(axes)
