@@ -200,6 +200,8 @@ def test_what_is_stuck_in_a_suspended_holding_counts_towards_its_industry():
     first, second = run(panel, make_scores(panel, values), top_n=3, max_industry=0.4).decisions
     np.testing.assert_allclose(first.target, [1 / 3, 0, 1 / 3, 1 / 3])
     np.testing.assert_allclose(second.target, [0, 0.4 - 1 / 3, 0.3, 0.3], atol=1e-4)
+    _, full = run(panel, make_scores(panel, values), top_n=3, max_industry=0.3).decisions
+    assert full.reasons.tolist() == ["suspended", "industry cap", "", ""]
 
 
 def test_the_cap_without_industries_is_refused_with_the_table_to_add():
@@ -232,6 +234,22 @@ def test_who_is_no_member_any_more_leaves_whole_under_a_cap_on_turnover():
     np.testing.assert_allclose(first.target, [0.3, 0.3, 0, 0])
     assert second.target[0] == 0
     assert second.turnover == pytest.approx(0.3)
+
+
+def test_what_must_leave_may_use_up_the_turnover_and_a_suspended_stock_uses_none():
+    gone = [(f"S0{n}", pd.Timestamp("2020-01-02"), True) for n in range(4)]
+    gone += [(f"S0{n}", pd.Timestamp("2020-02-20"), False) for n in range(2)]
+    table = pd.DataFrame(gone, columns=["symbol", "known_at", "member"])
+    scores = [4.0, 3.0, 2.0, 1.0]
+    panel = flat(4, events={"membership": table})
+    _, second = run(panel, make_scores(panel, scores), top_n=2, max_turnover=0.5).decisions
+    assert second.reasons.tolist() == ["not a member", "not a member", "turnover cap", "turnover cap"]
+    status = np.full((60, 4), Status.TRADING)
+    status[30:, 0] = Status.PAUSED
+    panel = flat(4, status=status, events={"membership": table})
+    _, second = run(panel, make_scores(panel, scores), top_n=2, max_turnover=0.4).decisions
+    np.testing.assert_allclose(second.target, [0, 0, 0.2, 0.2])
+    assert second.turnover == pytest.approx(0.4)
 
 
 def test_stocks_that_move_as_one_are_held_in_part_only():
