@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from nnstrategies.audit.strategies import check_strategy
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.brokers import NoCosts
 from nnstrategies.config import parse, read_config, to_tree
@@ -296,6 +297,27 @@ def test_a_run_in_batches_and_one_order_by_order_agree_under_all_caps():
         pd.testing.assert_frame_equal(table, single.frames()[name], check_exact=True)
     assert max(one.turnover for one in batches.decisions) <= 0.3 + 1e-9
     assert len({one.allowed for one in batches.decisions}) > 2
+
+
+def test_no_cap_sees_the_future():
+    steps = np.random.default_rng(9).normal(0, 0.02, (120, 12))
+    later = industries(*"dcbadcbadcba", known_at="2020-04-15")["industries"]
+    tables = {"industries": pd.concat([industries(*"aaabbbcccdd")["industries"], later])}
+    panel = make_panel(10 * np.exp(np.cumsum(steps, axis=0)), events=tables)
+    settings = {
+        "top_n": 6,
+        "max_industry": 0.35,
+        "max_turnover": 0.3,
+        "correlation": CorrelationSettings(20, 0.05, 0.5),
+        "rebalance": "week",
+    }
+
+    def trade(panel: Panel, scores: Any, last: int) -> BacktestResult:
+        return backtest(panel, RebalanceStrategy, scores, settings=settings, costs=NoCosts(), end=panel.sessions[last])
+
+    stage = check_strategy("capped", trade, panel, random_scores(panel, 3), 20, 110)
+    assert stage.findings == ()
+    assert stage.compared > 100
 
 
 # -- the view and the settings ----------------------------------------------------------------------------------------
