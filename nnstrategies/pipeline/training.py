@@ -17,6 +17,7 @@ from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.explaining import explain
+from nnstrategies.pipeline.factor_tables import write_factors
 from nnstrategies.pipeline.forecasts import write_forecasts
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
@@ -294,6 +295,7 @@ def _join(run: Run, explained: Sequence[str] | None) -> None:
         folder.write_json("truth.json", truth)
     explain(run, explained)
     write_forecasts(run)
+    write_factors(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})

@@ -18,7 +18,7 @@ DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_unti
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
-TEXTS |= {"decision", "method", "by", "feature", "metric", "industry"}
+TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span", "industry"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
@@ -54,6 +54,8 @@ ATTRIBUTION = (
     *("kind", "industry", "weight", "benchmark_weight"),
     *("allocation", "selection", "interaction", "total"),
 )
+SCREENS = ("recipe", "asof", "factor", "horizon_days", "mean_ic", "ic_ir", "passed", "kept")
+QUINTILES = ("recipe", "factor", "span", "quintile", "mean_return", "dates")
 FORECASTS = ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error")
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
@@ -95,6 +97,8 @@ class RunFolder:
     forecasts: pd.DataFrame | None
     decisions: pd.DataFrame | None
     attribution: pd.DataFrame | None
+    screens: pd.DataFrame | None
+    quintiles: pd.DataFrame | None
     trials: dict[str, Any]
 
     @property
@@ -143,6 +147,8 @@ def read_run_folder(root: Path) -> RunFolder:
         forecasts=_optional(root / "forecasts.parquet", FORECASTS),
         decisions=_optional(root / "decisions.parquet", DECISIONS),
         attribution=_optional(root / "attribution.parquet", ATTRIBUTION),
+        screens=_optional(root / "screens.parquet", SCREENS),
+        quintiles=_optional(root / "quintiles.parquet", QUINTILES),
         **tables,
     )
     _check_names(run)
