@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nnstrategies.errors import ConfigError
-from nnstrategies.evidence import Measure
+from nnstrategies.factors import Measure
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings
-from nnstrategies.search.settings import SearchSettings
+from nnstrategies.periods import Period
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings
 from nnstrategies.strategies.correlation import CorrelationSettings
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training.plan import RefitPlan, Start
@@ -170,19 +171,22 @@ class PublishedSettings:
     """A paper's own figures, printed beside the measured ones: portfolio -> figure of docs/metrics.md -> value.
 
     directions: recipe -> size of the forecast from which on it counts ("0", "0.01") -> lowest and highest share of
-    right directions.
+    right directions. classes: recipe -> figure -> value: accuracy, precision, recall, f1 (means over classes), hours of
+    training, the share right by class named (``buy``) and the accuracy by regime (``bull``); shares between 0 and 1.
     """
 
     source: str
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     directions: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    classes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class VariantSettings:
     """The same run with some keys changed (``a.b: value``); note says what that is.
 
-    recipes: only these (all, where empty), and the portfolios that can be made of them; the headline must be one.
+    recipes: only these (all, where empty), and the portfolios that can be made of them; the headline must be one, which
+    ``set`` may name.
     """
 
     note: str
@@ -260,7 +264,9 @@ class RunConfig:
     (``s4``). inputs: recipe -> those that it sees, all of its task's for a recipe that is not named. market: rule book,
     by name or file; by default that of the data's source. groups, measure: see TaskSettings; tasks: what further
     recipes learn. portfolios: made of several recipes; without any, each recipe of the run's own task trades alone.
-    published, variants: a paper's figures, and the same run with something changed (``run --variants``).
+    published, variants: a paper's figures, and the same run with something changed (``run --variants``). periods: named
+    spans that the report looks at by themselves, such as a crash. search, cross_validation: settings chosen through
+    time, and folds before the test; None leaves them out.
     executor, workers: where independent fits run, and in how many processes; results do not depend on it.
     """
 
@@ -287,10 +293,12 @@ class RunConfig:
     portfolios: Mapping[str, PortfolioSettings] = field(default_factory=dict)
     published: PublishedSettings | None = None
     variants: Mapping[str, VariantSettings] = field(default_factory=dict)
+    periods: Mapping[str, Period] = field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     executor: Literal["local", "processes"] = "processes"
     workers: int = 2
     search: SearchSettings | None = None
+    cross_validation: CrossValidationSettings | None = None
 
     @property
     def main_task(self) -> TaskSettings:

@@ -60,7 +60,7 @@ def test_the_monitor_shows_correlation_exposure_industry_and_turnover(run):
 
 def test_what_nobody_watched_is_left_out(run):
     unwatched = run.decisions.assign(correlation=np.nan, industry_weight=np.nan, industry="")
-    plain = replace(run, decisions=unwatched, attribution=None)
+    plain = replace(run, decisions=unwatched, attribution=run.attribution.iloc[:0])
     assert correlation_chart(plain) is None
     assert attribution_table(plain) is None
     labels = [row.label for row in position_table(plain).rows]

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_systems import small_tree
 
 from nnstrategies.audit import check_recipe
-from nnstrategies.checked import place
 from nnstrategies.config import parse, read_config, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.evidence import mean_rank_ic
@@ -32,36 +32,15 @@ from tests.small_samples import market_samples, samples_of
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "systems" / "s4.md").read_text(encoding="utf-8")
 WHOLE = read_config("s4_lstm_filter")
-SMALLER = {
-    "data": {"source": "simulated", "symbols": 24, "members": 18, "sessions": 560, "seed": 4, "late_listings": 0.0},
-    "walk_forward.first_test": "2016-12-01",
-    "walk_forward.last_test": "2017-02-28",
-    "walk_forward.refit": "quarter",
-    "recipes.factors.train_days": 60,
-    "recipes.lstm.settings": {"layers": 3, "hidden": 4, "dropout": 0.2},
-    "recipes.lstm.epochs": 1,
-    "recipes.lstm.valid_days": 40,
-    "recipes.lstm.stride_days": 2,
-    "tasks.filter.window": 8,
-    "tasks.filter.picks": {"of": "factors", "since": "2016-07-01", "top_n": 6},
-    "variants": {"screened": {"note": "x", "set": {"recipes.factors.leaky_until": "2017-02-28"}}},
-    "strategy.top_n": 6,
-    "strategy.max_weight": 0.3,
-    "seeds": [1, 2],
-    "evidence.refits": 1,
-    "market": "simulated",
-    "workers": 1,
-}
+SCREENED = {"screened": {"note": "x", "set": {"recipes.factors.leaky_until": "2017-02-28"}}}
 
 
 def smaller() -> RunConfig:
     """The shipped config on a simulated market, which has no pb, pe, ps: two factors are left."""
-    tree = to_tree(WHOLE)
+    tree = small_tree("S4", {"variants": SCREENED, "workers": 1})
     tree["recipes"].pop("persistence")
     tree["portfolios"].pop("filtered_persistence")
     tree["tasks"]["filter"]["recipes"] = ["lstm", "logistic", "gradient_boosting"]
-    for key, value in SMALLER.items():
-        place(tree, key, value, "smaller")
     return parse(tree, "smaller")
 
 

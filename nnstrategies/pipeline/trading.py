@@ -14,6 +14,7 @@ from nnstrategies.errors import DataError
 from nnstrategies.industry_attribution import attribution
 from nnstrategies.market.read import read_book
 from nnstrategies.panel import Panel
+from nnstrategies.pipeline.inputs import check_trained_data
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.own_code import load_strategy
 from nnstrategies.pipeline.run import Run
@@ -37,7 +38,7 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
         log.info("backtest: complete, not done again")
         return
     chosen = load_strategy(strategy) if strategy else RebalanceStrategy
-    run.check_trained_data()
+    check_trained_data(run)
     with run.stage("backtest"):
         scores = portfolios(run)
         headline = run.config.headline

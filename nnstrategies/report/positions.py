@@ -32,7 +32,7 @@ _WATCHED = (
 
 def correlation_chart(run: RunFolder) -> Chart | None:
     """Average pairwise correlation of the chosen by rebalance, and the share of the exposure that it left."""
-    if run.decisions is None or run.decisions["correlation"].isna().all():
+    if run.decisions.empty or run.decisions["correlation"].isna().all():
         return None
     table = run.decisions.set_index("date")
     with drawing() as (figure, axes):
@@ -49,7 +49,7 @@ def correlation_chart(run: RunFolder) -> Chart | None:
 
 def position_table(run: RunFolder) -> Table | None:
     """Mean, least, largest and last of what was decided at the rebalances; None where none was recorded."""
-    if run.decisions is None or run.decisions.empty:
+    if run.decisions.empty:
         return None
     rows = []
     for key, label, text in _WATCHED:
@@ -70,7 +70,7 @@ def _heaviest(decisions: pd.DataFrame) -> str:
 
 def attribution_table(run: RunFolder) -> Table | None:
     """Industries by the size of their contribution, the smaller ones summed; then cash, costs, the rest and the sum."""
-    if run.attribution is None:
+    if run.attribution.empty:
         return None
     table = run.attribution
     own = table[table["kind"] == "industry"]

@@ -14,7 +14,7 @@ from nnstrategies.panel import Panel
 from nnstrategies.strategies.checks import check_settings
 from nnstrategies.strategies.entries import EntryPrices
 from nnstrategies.strategies.hooks import Hooks
-from nnstrategies.strategies.placing import Wish, place, place_all
+from nnstrategies.strategies.placing import Wish, place_all
 from nnstrategies.strategies.repairs import Repairs, Retry
 from nnstrategies.strategies.stops import stop_distance, volatility
 from nnstrategies.strategies.targets import Decision, decide, screened
@@ -145,28 +145,15 @@ class RebalanceStrategy(bt.Strategy):
         if self._hooks.ask("is_rebalance_day", view):
             self._rebalance(view, exits)
             return
+        wishes: list[Wish] = []
         for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
             again = self._repairs.drop(column) and self.p.repair
-            self._sell(column, view.shares[column], 0.0, "repair" if again else reason)
+            wishes.append(Wish(column, -float(view.shares[column]), 0.0, 0, "repair" if again else reason))
         retries = self._repairs.retries(view, len(exits))
         allowed = view.member & (screened(view, self.p) == "") if retries else view.member
-        for retry in retries:
-            if self.p.repair and (retry.sell or allowed[retry.column]):
-                self._retry(retry, view)
-
-    def _retry(self, retry: Retry, view: View) -> None:
-        column, target = retry.column, retry.target
-        size = _whole(retry.amount / float(view.field("close")[column]))
-        if retry.sell:
-            self._sell(column, size if target else view.shares[column], target, "repair")
-        else:
-            self._buy(column, size, target, retry.rank, "repair")
-
-    def _sell(self, column: int, size: float, target: float, reason: str) -> None:
-        place(self, self._feeds, Wish(column, -float(size), float(target), 0, reason))
-
-    def _buy(self, column: int, size: float, target: float, rank: int, reason: str) -> None:
-        place(self, self._feeds, Wish(column, float(size), float(target), rank, reason))
+        wishes += [_again(retry, view) for retry in retries if self.p.repair and (retry.sell or allowed[retry.column])]
+        if wishes:
+            place_all(self, self._feeds, wishes)
 
     def _view(self, t: int) -> View:
         panel: Panel = self.p.panel
@@ -256,6 +243,15 @@ def _due(panel: Panel, period: str) -> BoolArray:
     if period == "day":
         return np.ones(panel.T, dtype=bool)
     return panel.calendar.is_first_of_week if period == "week" else panel.calendar.is_first_of_month
+
+
+def _again(retry: Retry, view: View) -> Wish:
+    """The order of a retry: what is missing at this close, or all that is held where nothing shall be."""
+    column, target = retry.column, float(retry.target)
+    size = _whole(retry.amount / float(view.field("close")[column]))
+    if not retry.sell:
+        return Wish(column, size, target, retry.rank, "repair")
+    return Wish(column, -(size if target else float(view.shares[column])), target, 0, "repair")
 
 
 def _whole(size: float) -> float:
