@@ -18,6 +18,7 @@ from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.cross_validating import cross_validate, folds_of
 from nnstrategies.pipeline.explaining import explain
+from nnstrategies.pipeline.factor_tables import write_factors
 from nnstrategies.pipeline.forecasts import write_forecasts
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
@@ -302,6 +303,7 @@ def _join(run: Run, explained: Sequence[str] | None) -> None:
     explain(run, explained)
     cross_validate(run)
     write_forecasts(run)
+    write_factors(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})

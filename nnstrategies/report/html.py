@@ -14,6 +14,7 @@ from nnstrategies.report.blocked import blocked_orders, worst_day
 from nnstrategies.report.classes import accuracy_table, class_table, matrices, reliability
 from nnstrategies.report.cross_validation import fold_figures
 from nnstrategies.report.definitions import DEFINITIONS, EVIDENCE, NOTATION, recipe_label
+from nnstrategies.report.factors import factor_charts, quintile_table, screen_table
 from nnstrategies.report.folds import fold_table, fold_timelines
 from nnstrategies.report.forecasts import forecast_table, symbol_table
 from nnstrategies.report.importance import importance_charts, importance_table, quick_note
@@ -38,6 +39,12 @@ def write_report(root: Path) -> Path:
     path = root / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def report_tables(root: Path) -> dict[str, tables.Table]:
+    """The tables of a run's report by name, those that it has."""
+    run = read_run_folder(root)
+    return {name: table for name, table in _tables(run, run_metrics(run)).items() if table is not None}
 
 
 def render(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> str:
@@ -98,6 +105,7 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
         "losses": charts.loss_curves(run),
         "reliability": reliability(run),
         "folds": fold_timelines(run),
+        "factors": factor_charts(run),
     }
 
 
@@ -123,6 +131,8 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "importance": importance_table(run),
         "forecasts": forecast_table(run),
         "forecast_symbols": symbol_table(run),
+        "screens": screen_table(run),
+        "quintiles": quintile_table(run),
     }
 
 

@@ -18,7 +18,7 @@ DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_unti
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
-TEXTS |= {"decision", "method", "by", "feature", "metric"}
+TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
@@ -46,6 +46,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("value", "spread", "error", "baseline", "dates", "repeats"),
     ),
 }
+SCREENS = ("recipe", "asof", "factor", "horizon_days", "mean_ic", "ic_ir", "passed", "kept")
+QUINTILES = ("recipe", "factor", "span", "quintile", "mean_return", "dates")
 FORECASTS = ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error")
 CROSS_VALIDATION = ("recipe", "fold", "seed", "fitted", "first", "last", "dates", "rank_ic", "accuracy")
 MANIFEST = (
@@ -87,6 +89,8 @@ class RunFolder:
     variants: dict[str, Any]
     forecasts: pd.DataFrame | None
     cross_validation: pd.DataFrame | None
+    screens: pd.DataFrame | None
+    quintiles: pd.DataFrame | None
     trials: dict[str, Any]
 
     @property
@@ -134,6 +138,8 @@ def read_run_folder(root: Path) -> RunFolder:
         variants=_json(root / "variants.json", dict) if (root / "variants.json").exists() else {},
         forecasts=_optional(root / "forecasts.parquet", FORECASTS),
         cross_validation=_optional(root / "cross_validation.parquet", CROSS_VALIDATION),
+        screens=_optional(root / "screens.parquet", SCREENS),
+        quintiles=_optional(root / "quintiles.parquet", QUINTILES),
         **tables,
     )
     _check_names(run)
