@@ -52,7 +52,7 @@ def test_what_is_called_leaky_is_what_a_run_says_it_leaks(system, tmp_path):
 
 
 def test_a_wavelet_over_the_whole_series_makes_direction_out_of_nothing():
-    """A linear reader of the leaky inputs is right far more often than chance on random walks, of honest ones it is not."""
+    """On random walks a linear reader of the leaky inputs beats chance by far, one of the honest inputs does not."""
     few = {"recipes.sequence_lstm.epochs": 1, "recipes.sequence_lstm.stride_days": 5}
     honest, leaky = [], []
     for seed in (1, 2):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnstrategies import __version__
-from nnstrategies.errors import RunFolderError
 from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
@@ -20,6 +17,8 @@ from nnstrategies.pipeline.cross_validating import cross_validate, folds_of
 from nnstrategies.pipeline.explaining import explain
 from nnstrategies.pipeline.factor_tables import write_factors
 from nnstrategies.pipeline.forecasts import write_forecasts
+from nnstrategies.pipeline.inputs import check_inputs
+from nnstrategies.pipeline.judging import write_fit_seconds, write_regimes
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import leaks, write_manifest
 from nnstrategies.pipeline.run import Run
@@ -66,7 +65,7 @@ def train(run: Run, explained: Sequence[str] | None = None) -> None:
     folds_of(run)  # too short a history is known now
     quick_check(run)
     market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
-    _check_inputs(run)
+    check_inputs(run)
     _write_truth(run)
     for name in in_order(run):
         if run.folder.has(f"parts/{name}.json"):
@@ -79,25 +78,6 @@ def train(run: Run, explained: Sequence[str] | None = None) -> None:
 def in_order(run: Run) -> list[str]:
     """Recipes whose picks others learn from come first."""
     return sorted(run.config.recipes, key=lambda name: run.config.task_of(name)[1].picks is not None)
-
-
-def _check_inputs(run: Run) -> None:
-    """Parts of one run must come from one data set, one set of features and one version of the code."""
-    inputs = {
-        "data": run.panel.fingerprint,
-        "features": run.feature_set.hash,
-        "config": hashlib.sha256((run.folder.path / "config.yaml").read_bytes()).hexdigest(),
-        "code": __version__,
-    }
-    if not run.folder.has("inputs.json"):
-        run.folder.write_json("inputs.json", inputs)
-    before = run.folder.read_json("inputs.json")
-    changed = [name for name in inputs if before.get(name) != inputs[name]]
-    if changed:
-        raise RunFolderError(
-            f"run folder {run.folder.path}: {' and '.join(changed)} changed since the run began; expected what "
-            f"it began with, so that all its parts fit together: restore that or start a new run"
-        )
 
 
 def train_recipe(run: Run, name: str) -> None:
@@ -304,6 +284,8 @@ def _join(run: Run, explained: Sequence[str] | None) -> None:
     cross_validate(run)
     write_forecasts(run)
     write_factors(run)
+    write_regimes(run)
+    write_fit_seconds(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})

@@ -109,6 +109,7 @@ def _measured(run: Run) -> dict[str, Any]:
     metrics, evidence = run.folder.read_json("metrics.json"), run.folder.read_json("evidence.json")
     has_forecasts = run.folder.has("forecasts.parquet")
     return {
+        "headline": run.config.headline,
         "leaks": leaks(run),
         "metrics": metrics[run.config.headline],
         "evidence": evidence[run.judged],

@@ -24,7 +24,7 @@ _RANK_IC = "Rank IC as in the table of evidence."
 def fold_figures(run: RunFolder) -> list[Table]:
     """Rank IC by fold, and accuracy where a recipe has one; nothing where the run was not cross-validated."""
     folds = run.cross_validation
-    if folds is None or folds.empty:
+    if folds.empty:
         return []
     tables = [_table(run, folds, "rank_ic", "Rank IC", _RANK_IC)]
     judged = folds[folds.groupby("recipe")["accuracy"].transform("count") > 0]

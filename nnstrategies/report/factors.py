@@ -20,7 +20,7 @@ _DASHES = {"solid": "-", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5))}
 
 def screen_table(run: RunFolder) -> Table | None:
     """Each candidate: its ICs in the first screen of the test, and how often it was taken."""
-    if run.screens is None:
+    if run.screens.empty:
         return None
     horizons = sorted(set(run.screens["horizon_days"]))
     rows = []
@@ -50,7 +50,7 @@ def _of_the_test(run: RunFolder, screens: pd.DataFrame) -> pd.DataFrame:
 
 def quintile_table(run: RunFolder) -> Table | None:
     """Mean return of each quintile, before the test and in it."""
-    if run.quintiles is None:
+    if run.quintiles.empty:
         return None
     rows = []
     for (_, factor, span), part in run.quintiles.groupby(["recipe", "factor", "span"], sort=False):
@@ -66,7 +66,7 @@ def quintile_table(run: RunFolder) -> Table | None:
 
 
 def factor_charts(run: RunFolder) -> list[Chart]:
-    if run.screens is None or run.quintiles is None:
+    if run.screens.empty:
         return []
     charts = []
     for number, (recipe, screens) in enumerate(run.screens.groupby("recipe", sort=False)):
@@ -87,7 +87,7 @@ def _ic_chart(run: RunFolder, recipe: str, screens: pd.DataFrame, number: int) -
     days = days if days in horizons else horizons[len(horizons) // 2]
     table = screens[screens["horizon_days"] == days].pivot(index="asof", columns="factor", values="mean_ic")
     table = table[list(dict.fromkeys(screens["factor"]))]
-    keys = []
+    keys: list[Key] = []
     with drawing() as (figure, axes):
         for k, factor in enumerate(table.columns):
             colour, line = _look(k)
@@ -101,7 +101,7 @@ def _ic_chart(run: RunFolder, recipe: str, screens: pd.DataFrame, number: int) -
 
 
 def _quintile_chart(recipe: str, rows: pd.DataFrame, number: int) -> Chart:
-    keys = []
+    keys: list[Key] = []
     with drawing() as (figure, axes):
         for k, (factor, part) in enumerate(rows.groupby("factor", sort=False)):
             own = factor == COMPOSITE
