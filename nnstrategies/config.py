@@ -19,11 +19,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.checked import build, check_keys, choice, override, suggest
 from nnstrategies.errors import ConfigError
+from nnstrategies.explain.classes import class_names
 from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
-from nnstrategies.report.definitions import BASELINES, DEFINITIONS
-from nnstrategies.search.settings import SearchSettings, check_search
+from nnstrategies.periods import parse_periods
+from nnstrategies.report.definitions import BASELINES, CLASS_FIGURES, DEFINITIONS, REGIMES
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings, check_search
 from nnstrategies.settings import (
     MAIN,
     MARKETS,
@@ -104,8 +106,8 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         "account": AccountSettings,
         "published": PublishedSettings,
     }
-    if values.get("search") is not None:
-        sections["search"] = SearchSettings
+    optional = {"search": SearchSettings, "cross_validation": CrossValidationSettings}
+    sections |= {name: cls for name, cls in optional.items() if values.get(name) is not None}
     for name, cls in sections.items():
         if values.get(name) is not None or (name in values and name != "published"):
             values[name] = build(cls, values[name], f"{where}: {name}")
@@ -119,6 +121,8 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
     for name, choices in (("costs", COSTS), ("slippage", SLIPPAGE)):
         if name in values:
             values[name] = choice(values[name], "kind", choices, f"{where}: {name}")
+    if "periods" in values:
+        values["periods"] = parse_periods(values["periods"], f"{where}: periods")
     values.setdefault("market", MARKETS[type(values["data"])])
     values.setdefault("costs", usual_settings(read_book(str(values["market"]))))
     plain = {key: values.pop(key) for key in _PLAIN if key in values}
@@ -279,6 +283,9 @@ def _check_whole(config: RunConfig, where: str) -> None:
     _check_tasks(config, where)
     _check_portfolios(config, where)
     _check_published(config, where)
+    for name in config.periods:
+        _check_name("periods", name, where)
+    _check_industries(config, where)
     for name in config.variants:
         _check_name("variants", name, where)
         for kept in config.variants[name].recipes:
@@ -379,6 +386,29 @@ def _check_published(config: RunConfig, where: str) -> None:
             _known(figure, figures, "figure", f"{where}: published.figures.{name}")
     for name in config.published.directions:
         _known(name, config.recipes, "recipe", f"{where}: published.directions")
+    for name, row in config.published.classes.items():
+        _known(name, config.recipes, "recipe", f"{where}: published.classes")
+        _check_classes(row, config.task_of(name)[1], f"{where}: published.classes.{name}")
+
+
+def _check_classes(row: Mapping[str, float], task: TaskSettings, where: str) -> None:
+    classes = class_names(task.label.kind)
+    if not classes:
+        raise ConfigError(f"{where}: expected a recipe whose label has classes, got label.kind {task.label.kind!r}")
+    for figure, value in row.items():
+        _known(figure, [*CLASS_FIGURES, *classes, *REGIMES], "figure", where)
+        if value < 0 or (value > 1 and figure != "hours"):
+            expected = "hours" if figure == "hours" else "a share between 0 and 1"
+            raise ConfigError(f"{where}.{figure}: expected {expected}, got {value}")
+
+
+def _check_industries(config: RunConfig, where: str) -> None:
+    if config.strategy.max_industry is not None and not config.data.industries:
+        raise ConfigError(
+            f"{where}: strategy.max_industry: the data have no table of industries; put one with columns symbol, "
+            f"industry, known_at into a file and name it under data.industries (source china also takes monthly, the "
+            f"simulated market a number; docs/data.md), or leave the cap out"
+        )
 
 
 def _known(name: str, known: Any, what: str, where: str) -> None:

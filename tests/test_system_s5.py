@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from small_systems import small_tree
 
-from nnstrategies.config import fast, parse, read_config, to_tree
+from nnstrategies.config import fast, parse, read_config
 from nnstrategies.errors import DataError
 from nnstrategies.features import feature_names
 from nnstrategies.feeds.china import load_china
@@ -20,29 +21,18 @@ from nnstrategies.pipeline.tasks import features_of, samples_of
 from nnstrategies.pipeline.variants import config_of
 from nnstrategies.settings import RunConfig
 
-MARKET = {"source": "simulated", "symbols": 3, "members": 3, "sessions": 480, "seed": 5, "late_listings": 0.0}
-SPAN = {"first_test": "2016-07-01", "last_test": "2016-10-31", "refit": "once"}
 
-
-def small(name: str, features: list[str], window: int, kept: dict[str, dict[str, Any]]) -> RunConfig:
+def small(system: str, features: list[str], kept: dict[str, dict[str, Any]]) -> RunConfig:
     """A shipped config with another market, fewer inputs, one seed, and the fits of a minute."""
-    tree = to_tree(read_config(name))
-    tree |= {"data": MARKET, "walk_forward": SPAN, "features": features, "window": window, "market": "simulated"}
-    tree |= {"seeds": [1], "evidence": {"refits": 1, "every_days": 10}, "variants": kept, "inputs": {}}
-    tree |= {"executor": "local"}
-    tree["recipes"]["gradient_boosting"] |= {"iterations": 8}
-    tree["tasks"]["direction"] |= {"features": features, "window": window}
-    for recipe in tree["recipes"].values():
-        recipe |= {"train_days": None} if "train_days" in recipe else {}
-        recipe |= {"epochs": 1, "valid_days": 30, "stride_days": 5, "batch": 16} if recipe["kind"] == "network" else {}
-    return parse(tree, name)
+    fewer = {"features": features, "tasks.direction.features": features, "variants": kept, "inputs": {}}
+    return parse(small_tree(system, fewer | {"seeds": [1], "executor": "local"}), system)
 
 
 @pytest.fixture(scope="module")
 def s5(tmp_path_factory: pytest.TempPathFactory):
     kept = {"leaky": {"note": "the whole series", "set": {"features": ["leaky_forward_adjusted_close", "ret_1"]}}}
     kept["leaky"] |= {"recipes": ["sequence_lstm"]}
-    config = small("s5_threshold_lstm", ["level_close", "ret_1"], 20, kept)
+    config = small("S5", ["level_close", "ret_1"], kept)
     run = start(config, tmp_path_factory.mktemp("s5"))
     train(run)
     trade(run)
@@ -103,7 +93,7 @@ def test_the_report_shows_published_and_measured_directions_and_the_leak(s5):
 
 
 def test_s3_trades_rises_with_stops_and_judges_its_forecasts(tmp_path: Path):
-    config = small("s3_lstm_forecaster", ["level_open", "level_close", "weekday_sin"], 10, {})
+    config = small("S3", ["level_open", "level_close", "weekday_sin"], {})
     run = start(config, tmp_path)
     train(run)
     trade(run)
@@ -113,6 +103,37 @@ def test_s3_trades_rises_with_stops_and_judges_its_forecasts(tmp_path: Path):
     fills = run.folder.read_frame("fills")
     assert set(fills["side"]) == {"buy", "sell"}
     assert config.strategy.stop.take_profit == 0.1
+    _check_directions_by_date(run, table)
+    _check_prices(run)
+
+
+def _check_directions_by_date(run, forecasts):
+    """They add up to the table of forecasts without a threshold; recipes with class labels are judged elsewhere."""
+    by_date = run.folder.read_frame("judged_forecasts")
+    assert set(by_date["recipe"]) == {n for n in run.config.recipes if run.config.task_of(n)[0] == "main"} - {
+        "persistence"  # which names no direction
+    }
+    sums = by_date.groupby(["recipe", "seed"])[["named", "right"]].sum()
+    whole = forecasts[forecasts["threshold"] == 0].groupby(["recipe", "seed"])[["acted", "hits"]].sum()
+    for key, row in sums.iterrows():
+        assert row.tolist() == whole.loc[key].tolist()
+
+
+def _check_prices(run):
+    """Each forecast is the price before, moved by the score; what came is the adjusted close of its session."""
+    path = run.folder.read_frame("forecast_path").set_index("date")
+    own = path[path["recipe"] == run.judged]
+    assert own["symbol"].nunique() == 1
+    symbol = own["symbol"].iloc[0]
+    closes = pd.Series(run.panel.adjusted("close")[:, run.panel.column(symbol)], pd.to_datetime(run.panel.sessions))
+    moves = closes.pct_change().loc[own.index]
+    np.testing.assert_allclose(own["actual"] / own["unchanged"] - 1, moves, atol=1e-9)
+    scores = run.folder.read_frame("scores")
+    scores = scores[(scores["recipe"] == run.judged) & (scores["symbol"] == symbol)].groupby("date")["score"].mean()
+    said = scores.reindex(closes.index).shift(1).loc[own.index] / 100
+    np.testing.assert_allclose(own["forecast"] / own["unchanged"] - 1, said, atol=1e-6)
+    at_end = path[path["recipe"] == "persistence"]
+    np.testing.assert_allclose(at_end["forecast"], at_end["unchanged"])
 
 
 @pytest.mark.parametrize("name", ["s5_threshold_lstm", "s3_lstm_forecaster"])

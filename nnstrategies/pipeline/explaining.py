@@ -21,6 +21,7 @@ from nnstrategies.explain import (
     feature_blocks,
     folds,
     gradient_importance,
+    hits,
     lag_blocks,
     permutation_importance,
 )
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 Frames = dict[str, pd.DataFrame]
 Key = tuple[str, int]  # recipe, seed
-_TABLES = ("importance", "confusion", "calibration", "class_outputs")
+_TABLES = ("importance", "confusion", "calibration", "class_outputs", "judged")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ FULL = Effort(dates=120, repeats=5, gradients=True, predictions=10**9)
 
 
 def explain(run: Run, recipes: Sequence[str] | None = None, effort: Effort = QUICK) -> None:
-    """Write importance, confusion, calibration, class_outputs and folds of a trained run's versions, out of sample.
+    """Write importance, confusion, calibration, class_outputs, judged and folds of a trained run, out of sample.
 
     recipes: whose importance is measured, by default the one that orders the headline; what was measured of others
     before stays. The other tables hold every recipe. Reads timeline.json and the stored versions; ConfigError for an
@@ -133,6 +134,7 @@ def _explained(run: Run, key: Key, judged: Judged, effort: Effort | None, progre
         frames["class_outputs"] = found.to_frame(sessions, symbols)
         frames["confusion"] = confusion(found)
         frames["calibration"] = calibration(found)
+        frames["judged"] = hits(found, sessions)
     if effort is not None and judged.comparable():
         frames["importance"] = _importance(run, key, judged, effort, progress)
     return {name: _labelled(frame, key) for name, frame in frames.items()}
@@ -185,6 +187,7 @@ def _empty(run: Run, name: str) -> pd.DataFrame:
         "class_outputs": found.to_frame(run.panel.sessions, run.panel.symbols),
         "confusion": confusion(found),
         "calibration": calibration(found),
+        "judged": hits(found, run.panel.sessions),
     }
     return _labelled(tables[name].iloc[:0].copy(), ("", 0))
 

@@ -13,9 +13,12 @@ import pandas as pd
 from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.cross_validating import cross_validate, folds_of
 from nnstrategies.pipeline.explaining import explain
+from nnstrategies.pipeline.factor_tables import write_factors
 from nnstrategies.pipeline.forecasts import write_forecasts
 from nnstrategies.pipeline.inputs import check_inputs
+from nnstrategies.pipeline.judging import write_fit_seconds, write_regimes
 from nnstrategies.pipeline.leakcheck import quick_check
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.run import Run
@@ -59,26 +62,32 @@ def train(run: Run, explained: Sequence[str] | None = None) -> None:
         log.info("training: complete, not done again")
         return
     run.check_test()
+    folds_of(run)  # too short a history is known now
     quick_check(run)
     market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
     check_inputs(run)
     _write_truth(run)
-    for name in _in_order(run):
+    for name in in_order(run):
         if run.folder.has(f"parts/{name}.json"):
             log.info("%s: complete, not fitted again", name)
             continue
-        search(run, name)
-        with run.stage(f"train {name}"):
-            _train_recipe(run, name)
+        train_recipe(run, name)
     _join(run, explained)
 
 
-def _in_order(run: Run) -> list[str]:
+def in_order(run: Run) -> list[str]:
     """Recipes whose picks others learn from come first."""
     return sorted(run.config.recipes, key=lambda name: run.config.task_of(name)[1].picks is not None)
 
 
-def _train_recipe(run: Run, name: str) -> None:
+def train_recipe(run: Run, name: str) -> None:
+    """Search, fit and judge one recipe: parts/<name>.json holds its evidence, parts/<name>-scores its scores."""
+    search(run, name)
+    with run.stage(f"train {name}"):
+        _fit(run, name)
+
+
+def _fit(run: Run, name: str) -> None:
     """Every chain of every seed, and every refit of the null, as a job of its own; finished ones are not repeated."""
     config, last, plan = run.config, run.test_rows[1], run.plan_of(name)
     recipe = run.recipe_of(name)
@@ -272,7 +281,11 @@ def _join(run: Run, explained: Sequence[str] | None) -> None:
         }
         folder.write_json("truth.json", truth)
     explain(run, explained)
+    cross_validate(run)
     write_forecasts(run)
+    write_factors(run)
+    write_regimes(run)
+    write_fit_seconds(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})

@@ -1,4 +1,4 @@
-"""The section ``search`` of a config."""
+"""The sections ``search`` and ``cross_validation`` of a config."""
 
 from __future__ import annotations
 
@@ -65,6 +65,24 @@ class SearchSettings:
     def sign(self) -> int:
         """1 where more of the objective is better, -1 where less is."""
         return -1 if self.objective == "loss" else 1
+
+
+@dataclass(frozen=True)
+class CrossValidationSettings:
+    """Time-series cross-validation of every recipe before the test, to show its spread; nothing is chosen by it.
+
+    folds, valid_days: so many blocks of so many sessions, one after the other and ending before the test, each judged
+    by a fit on what lies before it. embargo_days: sessions left out between a fit and its block.
+    """
+
+    folds: int = 5
+    valid_days: int = 120
+    embargo_days: int = 0
+
+    def __post_init__(self) -> None:
+        for key, least in (("folds", 2), ("valid_days", 2), ("embargo_days", 0)):
+            if getattr(self, key) < least:
+                raise ConfigError(f"cross_validation: {key}: expected at least {least}, got {getattr(self, key)}")
 
 
 def check_search(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -48,8 +49,11 @@ class FitStore:
         except (KeyError, ValueError) as error:
             raise RegistryError(f"fit {path}: not readable ({error}); delete it to fit that date anew") from None
 
-    def save(self, recipe: Recipe, seed: int, entry: Entry) -> None:
-        """Write the version, then the entry; then forget the checkpoints of its fit. RegistryError on a full disk."""
+    def save(self, recipe: Recipe, seed: int, entry: Entry, seconds: float) -> None:
+        """Write the version, then the entry; then forget the checkpoints of its fit. RegistryError on a full disk.
+
+        seconds: what the fit took, since it was last resumed; beside the version, whose id holds no clock time.
+        """
         save_version(entry.version, self.versions, entry.effective_from)
         path = self._path(recipe.name, seed, entry.trained_through)
         row = {
@@ -57,10 +61,20 @@ class FitStore:
             "version": entry.version.id,
             "effective_from": entry.effective_from.isoformat(),
             "decision": entry.decision,
+            "seconds": round(seconds, 3),
         }
         with whole(path, "fit") as beside:
             beside.write_text(json.dumps(row), encoding="utf-8")
         shutil.rmtree(self._state(recipe.name, seed, entry.trained_through), ignore_errors=True)
+
+    def seconds(self, recipe: str) -> list[tuple[int, dt.date, float]]:
+        """Seed, as-of date and seconds of every finished fit of a recipe, in that order."""
+        rows = []
+        for path in (self.fits / recipe).glob("[0-9]*.json"):
+            seed, _, asof = path.stem.partition("-")
+            row = json.loads(path.read_text(encoding="utf-8"))
+            rows.append((int(seed), dt.date.fromisoformat(asof), float(row.get("seconds", math.nan))))
+        return sorted(rows)
 
     def resumable(self, recipe: Recipe, seed: int, asof: dt.date) -> Recipe:
         """The recipe with a checkpoint folder of this fit's own, where it keeps checkpoints."""
