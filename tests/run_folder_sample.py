@@ -12,6 +12,7 @@ import pandas as pd
 from run_folder_books import blocked, books
 from run_folder_explained import FEATURES, explained
 from run_folder_judged import PERIODS, PUBLISHED, judged
+from run_folder_positions import managed
 
 RECIPES = ("ridge", "gradient_boosting", "lstm", "cnn_lstm")
 NETWORKS = ("lstm", "cnn_lstm")
@@ -146,6 +147,8 @@ def _trading(
     _write(root / "fills.parquet", fill)
     _write(root / "orders.parquet", fill[["date", "symbol", "side", "size"]].assign(reason="rebalance"))
     refused = pd.DataFrame(refusals, columns=["date", "symbol", "side", "size", "reason", "detail"])
+    for name, table in managed(days[rows], sample.held).items():
+        _write(root / f"{name}.parquet", table)
     ledger, actions = books(fill, position)
     _write(root / "refusals.parquet", refused)
     _write(root / "blocked.parquet", blocked(rng, refused, days, 1 / sample.held))

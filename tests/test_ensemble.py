@@ -10,17 +10,21 @@ import pytest
 from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import ConfigError, FitError
 from nnstrategies.evidence import rank_ic
+from nnstrategies.explain import class_outputs
 from nnstrategies.training import (
     EnsembleRecipe,
     Incumbent,
+    RandomForestRecipe,
     RefitPlan,
     RidgeRecipe,
+    SVMRecipe,
     load_version,
     save_version,
     walk_forward,
 )
 from nnstrategies.training.augment import Augment
 from nnstrategies.training.ensemble import _seed_of, shares
+from nnstrategies.training.version import Part, shared_outputs
 from tests.causality import replace_future
 from tests.small_samples import LSTM, market_samples, samples_of
 from tests.test_config import small
@@ -46,11 +50,31 @@ def test_the_score_is_the_weighted_mean_and_the_spread_its_standard_deviation():
     scores = np.stack([p.version.predict(SAMPLES.features, mask, t)[:, 0] for p in VERSION.parts]).astype(np.float64)
     weights = [part.weight for part in VERSION.parts]
     mean = np.average(scores, axis=0, weights=weights)
-    assert VERSION.outputs == ("score", "spread")
+    assert (VERSION.outputs[0], VERSION.outputs[-1]) == ("score", "spread")
     assert np.allclose(out[:, 0], mean, equal_nan=True, atol=1e-7)
     expected = np.sqrt(np.average((scores - mean) ** 2, axis=0, weights=weights))
-    assert np.allclose(out[:, 1], expected, equal_nan=True, atol=1e-7)
+    assert np.allclose(out[:, -1], expected, equal_nan=True, atol=1e-7)
     assert np.isnan(out[~mask]).all()
+
+
+def test_probabilities_are_weighted_means_too_and_make_the_score():
+    t, mask = 365, SAMPLES.mask[365]
+    assert VERSION.outputs == (*VERSION.parts[0].version.outputs, "spread")
+    assert len(VERSION.units) == len(VERSION.outputs)
+    out = VERSION.predict(SAMPLES.features, mask, t)[mask]
+    told = class_outputs(VERSION.outputs, out)
+    assert told is not None
+    meaning, values = told
+    assert meaning == "probability"
+    assert np.allclose(values.sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(values[:, -1] - values[:, 0], out[:, 0], atol=1e-6)
+
+
+def test_members_of_different_outputs_share_the_score_alone():
+    forest = Part((), RandomForestRecipe(trees=3).fit(SAMPLES, ASOF, seed=3))
+    machine = Part((), SVMRecipe(landmarks=5).fit(SAMPLES, ASOF, seed=3))
+    assert shared_outputs([VERSION.parts[0], forest]) == VERSION.parts[0].version.outputs
+    assert shared_outputs([VERSION.parts[0], machine]) == ("score",)
 
 
 def test_weights_are_the_rank_ic_on_the_purged_validation_rows():

@@ -27,6 +27,7 @@ from nnstrategies.explain import (
 )
 from nnstrategies.explain.permutation import COLUMNS as IMPORTANCE
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.inputs import check_trained_data
 from nnstrategies.pipeline.run import Run
 from nnstrategies.training import FIXED, Progress, ProgressBar, Tick, Timeline, load_version
 from nnstrategies.training.device import resolve_device
@@ -100,7 +101,7 @@ def explain_in_full(run: Run, recipes: Sequence[str] | None = None) -> None:
 
     Raises RunFolderError when the data is no longer what the models were trained on.
     """
-    run.check_trained_data()
+    check_trained_data(run)
     if recipes is None:  # a fixed rule needs no explaining
         recipes = [name for name, recipe in run.config.recipes.items() if not isinstance(recipe, FIXED)]
     explain(run, recipes, FULL)

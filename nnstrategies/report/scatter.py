@@ -11,9 +11,9 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from nnstrategies.report.charts import recipe_colour
-from nnstrategies.report.definitions import recipe_label
+from nnstrategies.report.definitions import BASELINES, recipe_label
 from nnstrategies.report.metrics import annual_return_geometric, volatility
-from nnstrategies.report.run_folder import BASELINES, RunFolder
+from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.svg import INK, MUTED, Chart, drawing, percent_axis, series, to_svg
 from nnstrategies.typing import FloatArray
 

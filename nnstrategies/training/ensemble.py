@@ -15,7 +15,7 @@ from nnstrategies.samples import Samples
 from nnstrategies.splits import trailing_split
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Incumbent, Recipe, describe, with_setting
-from nnstrategies.training.version import Part, Version, packed
+from nnstrategies.training.version import Part, Version, packed, shared_outputs
 from nnstrategies.typing import FloatArray
 
 Weights = Literal["validation", "equal"]
@@ -29,7 +29,8 @@ class EnsembleRecipe:
     weights: ``validation`` is in proportion to the mean rank IC (of one or two symbols, through time) on the purged
         validation rows of each refit, 0 for one
         below 0, equal where none is above; ``equal`` needs no validation rows.
-    The version has one output more than its members: ``spread``, the weighted standard deviation of their scores.
+    The version gives the weighted means of all outputs (class probabilities too) where its members have the same ones,
+    else of their scores alone, and one more: ``spread``, the weighted standard deviation of their scores.
     """
 
     members: Mapping[str, Any]  # of Recipe: a protocol, which a config cannot check
@@ -95,12 +96,12 @@ class EnsembleRecipe:
         if len({(part.version.outputs[0], part.version.units[0]) for part in parts}) > 1:
             found = ", ".join(f"{part.name}: {part.version.units[0]}" for part in parts)
             raise FitError(f"{self.name}: expected members that forecast the same quantity, got {found}; change them")
-        share = shares(np.array([part.weight for part in parts]))
+        share, shared = shares(np.array([part.weight for part in parts])), shared_outputs(parts)
         nothing = np.zeros(0, dtype=np.int64)
         manifest: dict[str, Any] = describe(known, (nothing, nothing), self.name, "ensemble", seed) | {
             "window": max(part.version.manifest["window"] for part in parts),
-            "outputs": [first.outputs[0], "spread"],
-            "units": [first.units[0], f"weighted standard deviation over members of {first.units[0]}"],
+            "outputs": [*shared, "spread"],
+            "units": [*first.units[: len(shared)], f"weighted standard deviation over members of {first.units[0]}"],
             "training_rows": first.manifest["training_rows"],
             "metrics": {
                 "members": len(parts),

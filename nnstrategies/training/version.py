@@ -137,13 +137,20 @@ def _by_group(parts: Sequence[Part], features: Features, mask_row: BoolArray, t:
     return out
 
 
+def shared_outputs(parts: Sequence[Part]) -> tuple[str, ...]:
+    """Outputs that an ensemble's members have in common: all of them where they are alike, else the score alone."""
+    first = parts[0].version.outputs
+    return first if all(part.version.outputs == first for part in parts) else first[:1]
+
+
 def _by_weight(parts: Sequence[Part], features: Features, mask_row: BoolArray, t: int) -> Float32Array:
-    """Weighted mean and standard deviation [N, 2] over the members' scores, in float64 and in their order."""
-    scores = np.stack([part.version.predict(features, mask_row, t)[:, 0].astype(np.float64) for part in parts])
+    """Weighted means of what members share and their scores' standard deviation [N, K + 1], in float64, in order."""
+    shared = len(shared_outputs(parts))
+    values = np.stack([part.version.predict(features, mask_row, t)[:, :shared].astype(np.float64) for part in parts])
     weights = np.array([part.weight for part in parts])[:, None]
-    mean = (weights * scores).sum(axis=0)
-    spread = np.sqrt((weights * (scores - mean) ** 2).sum(axis=0))
-    return np.stack([mean, spread], axis=1).astype(np.float32)
+    mean = (weights[:, :, None] * values).sum(axis=0)  # [N, K]
+    spread = np.sqrt((weights * (values[:, :, 0] - mean[:, 0]) ** 2).sum(axis=0))
+    return np.column_stack([mean, spread]).astype(np.float32)
 
 
 JOINED = {"grouped": _by_group, "ensemble": _by_weight}
