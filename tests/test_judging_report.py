@@ -198,6 +198,8 @@ def test_periods_are_figured_from_the_returns_inside_them_and_one_outside_says_s
     partly = period_table(replace(run, manifest=run.manifest | {"periods": half})).rows[0].remark
     assert "3 sessions, of which the test has 2017-01-03 to 2017-01-05" in partly
     assert period_table(replace(run, manifest=run.manifest | {"periods": {}})) is None
+    without = period_table(replace(run, returns=run.returns.assign(benchmark=0.0)))
+    assert without.rows[1].cells[1] == "–"
 
 
 def test_half_years_multiply_to_the_whole_test(run):

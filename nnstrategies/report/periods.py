@@ -50,10 +50,10 @@ def _where(run: RunFolder, inside: pd.DataFrame, first: str, last: str, judged: 
 
 
 def _figures(inside: pd.DataFrame, name: str) -> list[str]:
-    own = inside[name].to_numpy()
+    own, known = inside[name].to_numpy(), inside["benchmark"].any()  # zero throughout where the data has none
     return [
         percent(total_return(own)),
-        DASH if name == "benchmark" else _ahead(own, inside["benchmark"].to_numpy()),
+        DASH if name == "benchmark" or not known else _ahead(own, inside["benchmark"].to_numpy()),
         DASH if name == "equal_weight" else _ahead(own, inside["equal_weight"].to_numpy()),
         percent(max_drawdown(own)),
     ]
