@@ -1,4 +1,4 @@
-"""What each recipe learns of a market whose truth is known: python benchmarks/learning.py [--fast|--large].
+"""What each recipe learns of a market whose truth is known: python benchmarks/learning.py [--fast] [--large].
 
 Each recipe is fitted once on simulated markets that differ in their seed and scored on the two years after. For each
 part of the signal the table shows the share of the best reachable rank IC that the scores owe to it, its mean over the
@@ -33,7 +33,6 @@ from nnstrategies.training.walkforward import update
 
 MARKETS = (11, 12, 13, 14, 15)  # seeds of market and model; 2 to 4 served to choose the budget
 LARGE_MARKETS = (21, 22, 23, 24, 25)  # as fresh: nothing was chosen on them
-FAST_MARKETS = MARKETS[:3]
 FAST = ("lstm", "cnn", "mlp_20_days", "mlp", "ridge", "ridge, indicators")
 USUAL = SimulatedMarket(symbols=140, members=100, sessions=1462)
 # Four times the stocks and eight years before the first test instead of four; the test is the same two years.
@@ -163,10 +162,9 @@ def kept(log: Path | None) -> dict[tuple[int, str], list[float]]:
 
 def options_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--fast", action="store_true", help="three markets, six recipes")
-    size.add_argument("--large", action="store_true", help="four times the stocks, twice the training years")
-    parser.add_argument("--markets", type=int, default=5, help="only so many of the markets, the first ones")
+    parser.add_argument("--fast", action="store_true", help="six recipes, three markets unless --markets says more")
+    parser.add_argument("--large", action="store_true", help="four times the stocks, twice the training years")
+    parser.add_argument("--markets", type=int, help="only so many of the markets, the first ones")
     parser.add_argument(
         "--log", type=Path, help="a line for each fit is added to this file; fits in it are not repeated"
     )
@@ -178,7 +176,8 @@ def main() -> None:
     options = options_of()
     began, known, done = time.monotonic(), recipes(), kept(options.log)
     names = list(FAST if options.fast else known)
-    seeds = (LARGE_MARKETS if options.large else FAST_MARKETS if options.fast else MARKETS)[: options.markets]
+    count = options.markets or (3 if options.fast else 5)
+    seeds = (LARGE_MARKETS if options.large else MARKETS)[:count]
     markets = [make_market(replace(LARGE if options.large else USUAL, seed=seed)) for seed in seeds]
     jobs = [(market, name) for market in markets for name in names if (market.seed, name) not in done]
 

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnstrategies.config import parse, to_tree
+from nnstrategies.config import fast, parse, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.search import SearchSettings, Space, check_search, with_values
 from nnstrategies.search.space import Range, _listed
@@ -123,6 +123,15 @@ def test_what_is_refused_for_its_objective_passes_with_the_mend_it_is_given(reci
         assert not any(refusal(name, mend, recipes, label, groups) for mend in mends)
         if "target: percent" in said:
             assert not refusal(name, objective, {name: replace(recipes[name], target="percent")}, label, groups)
+
+
+def test_the_fast_form_has_fewer_trials_and_all_of_a_grid():
+    """A grid with fewer trials than combinations would be refused when the run folder is opened again."""
+    spans = {"settings.hidden": {"low": 4, "high": 7}, "batch": [32, 64, 128]}
+    for method, trials in (("grid", 30), ("gp", 10)):
+        config = fast(parse(config_with(space=spans, method=method), "small.yaml"))
+        assert config.search.trials == trials
+        assert parse(to_tree(config), "again.yaml").search == config.search
 
 
 def test_a_loss_within_a_date_means_nothing_for_a_symbol_alone():

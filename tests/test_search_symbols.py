@@ -21,7 +21,8 @@ from nnstrategies.search.judge import judge
 from nnstrategies.training import EnsembleRecipe, GroupedRecipe, RidgeRecipe
 from nnstrategies.training.recipe import with_setting
 from nnstrategies.trials import TrialLedger
-from tests.small_samples import LSTM, market_samples
+from tests.causality import replace_future
+from tests.small_samples import LSTM, market_samples, samples_of
 
 ASOF = 370
 PANEL, POOLED = market_samples("return")
@@ -117,6 +118,18 @@ def test_one_symbol_alone_is_searched_by_rank_ic_and_by_loss():
         choice = search_as_of(one, ASOF, RIDGE, settings, measure="time")
         assert np.isfinite([choice.value, choice.rank_ic]).all()
         assert all(fold.returns for trial in choice.trials for fold in trial.folds)
+
+
+@pytest.mark.parametrize("objective", ["rank_ic", "loss"])
+def test_noise_after_asof_changes_no_trial_of_a_symbol_alone(objective):
+    """In its own tables and in those of all the others."""
+    noisy = samples_of(replace_future(PANEL, ASOF, np.random.default_rng(8)), "return")
+    settings = SearchSettings("ridge", {"penalty": [0.01, 10.0]}, "grid", 30, 2, 25, objective=objective)
+    found = [
+        search_as_of(samples.only(SOME[:1]), ASOF, RIDGE, settings, measure="time").trials
+        for samples in (POOLED, noisy)
+    ]
+    assert found[0] == found[1]
 
 
 # -- the library -----------------------------------------------------------------------------------------------------
