@@ -40,7 +40,7 @@ def compare(differences: FloatArray, overlap: int = 1) -> Comparison:
     values = np.asarray(differences, dtype=np.float64)
     mean, apart = float(values.mean()) if len(values) else float("nan"), values[::overlap]
     if len(apart) < LEAST_DATES:
-        said = f"{len(apart)} dates without overlap, {LEAST_DATES} are needed"
+        said = f"{len(apart)} differences without overlap, {LEAST_DATES} are needed"
         return Comparison(mean, len(values), apart=len(apart), reason=said)
     if np.ptp(values) == 0:
         return Comparison(mean, len(values), apart=len(apart), reason="the same difference on every date")

@@ -36,10 +36,10 @@ def judged(
     before = days.insert(0, days[0] - pd.offsets.BDay(1))
     trailing = np.concatenate([[0.1], np.select([regime == "bull", regime == "bear"], [0.1, -0.1], 0.0)])
     regimes = {"date": before.as_unit("s"), "trailing": trailing, "regime": ["bull", *regime]}
-    shown = min(60, len(days))
-    price = 20 * np.exp(np.cumsum(rng.normal(0, 0.015, shown + 1)))
-    path = {"recipe": "cnn_lstm", "symbol": "600000.SH", "field": "close", "date": days[-shown:], "actual": price[1:]}
-    path |= {"forecast": price[:-1] * (1 + rng.normal(0, 0.004, shown)), "unchanged": price[:-1]}
+    last = days[-60:]
+    price = 20 * np.exp(np.cumsum(rng.normal(0, 0.015, len(last) + 1)))
+    path = {"recipe": "cnn_lstm", "symbol": "600000.SH", "field": "close", "date": last, "price": price[1:]}
+    path |= {"forecast": price[:-1] * (1 + rng.normal(0, 0.004, len(last))), "unchanged": price[:-1]}
     return {
         "judged": pd.DataFrame(hits, columns=["recipe", "seed", "date", "predicted", "named", "right"]),
         "regimes": pd.DataFrame(regimes),

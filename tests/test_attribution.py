@@ -15,16 +15,19 @@ from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import equal_weight_returns
 from nnstrategies.brinson import brinson_fachler, linking
 from nnstrategies.brokers import BpsSlippage, FlatCosts, NoCosts
+from nnstrategies.config import parse
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.industry_attribution import attribution
 from nnstrategies.panel import Panel
+from nnstrategies.pipeline import start, trade, train
+from nnstrategies.report import build_report
 from nnstrategies.strategies import RebalanceStrategy, StopSettings
 from tests.small_market import make_panel, make_scores, random_scores
 
 FIRST = 60
 
 
-def trade(panel: Panel, scores: Any, costs: Any = None, **more: Any) -> tuple[BacktestResult, pd.DataFrame]:
+def traded(panel: Panel, scores: Any, costs: Any = None, **more: Any) -> tuple[BacktestResult, pd.DataFrame]:
     """A backtest from row FIRST on, and its attribution."""
     market, slippage = more.pop("market", "simulated"), more.pop("slippage", None)
     result = backtest(
@@ -102,7 +105,7 @@ def test_linked_excess_returns_add_up_to_the_difference_of_the_compounded_ones(r
 
 def test_all_rows_together_are_the_measured_excess_return(market):
     costs, stop = FlatCosts(8), StopSettings(base=0.05)
-    result, table = trade(
+    result, table = traded(
         market, random_scores(market, 1), costs, top_n=8, slippage=BpsSlippage(5), stop=stop, rebalance="week"
     )
     assert table["total"].sum() == pytest.approx(excess(result, market), abs=1e-10)
@@ -114,7 +117,7 @@ def test_all_rows_together_are_the_measured_excess_return(market):
 
 def test_costs_have_a_row_of_their_own_and_little_stays_unexplained(market):
     scores = random_scores(market, 1)
-    tables = [trade(market, scores, costs, top_n=8)[1] for costs in (NoCosts(), FlatCosts(30))]
+    tables = [traded(market, scores, costs, top_n=8)[1] for costs in (NoCosts(), FlatCosts(30))]
     free, dear = (table.set_index("kind")["total"] for table in tables)
     assert free["costs"] == 0
     assert dear["costs"] == pytest.approx(-0.0060 * 0.9 * 16, rel=0.4)  # both sides of 16 months
@@ -128,7 +131,7 @@ def test_without_actions_and_rounding_nothing_stays_unexplained():
     events = {"industries": _industries("a", "a", "b", "b", "c", "")}
     opens = close * np.exp(rng.normal(0, 0.01, close.shape))
     panel = make_panel(np.round(close, 2), np.round(opens, 2), events=events)
-    result, table = trade(panel, make_scores(panel, np.arange(6.0)), market="frictionless", top_n=3)
+    result, table = traded(panel, make_scores(panel, np.arange(6.0)), market="frictionless", top_n=3)
     assert table.set_index("kind")["total"]["other"] == pytest.approx(0, abs=1e-12)
     assert table["total"].sum() == pytest.approx(excess(result, panel), abs=1e-12)
     assert table["industry"].tolist() == ["unknown", "a", "b", "c", "", "", ""]
@@ -138,7 +141,7 @@ def test_holding_the_yardstick_itself_attributes_nothing():
     rng = np.random.default_rng(3)
     close = 10 * np.exp(np.cumsum(rng.normal(0, 0.02, (150, 4)), axis=0))
     panel = make_panel(close, events={"industries": _industries("a", "a", "b", "c")})
-    _, table = trade(panel, None, market="frictionless")
+    _, table = traded(panel, None, market="frictionless")
     np.testing.assert_allclose(table[["allocation", "selection", "interaction", "total"]].fillna(0), 0, atol=2e-6)
 
 
@@ -146,10 +149,39 @@ def test_the_industry_that_rose_gets_the_credit():
     close = np.full((150, 4), 10.0)
     close[:, 0] = close[:, 1] = 10 * 1.002 ** np.arange(150)  # both of industry a
     panel = make_panel(close, events={"industries": _industries("a", "a", "b", "b")})
-    result, table = trade(panel, make_scores(panel, [2.0, 1.0, 0.5, 0.2]), market="frictionless", top_n=2)
+    result, table = traded(panel, make_scores(panel, [2.0, 1.0, 0.5, 0.2]), market="frictionless", top_n=2)
     total = table.set_index("industry")["allocation"]
     assert total["a"] + total["b"] == pytest.approx(excess(result, panel), rel=1e-6)
     assert table["selection"].abs().sum() == pytest.approx(0, abs=1e-9)
+
+
+TREE = {
+    "name": "groups",
+    "data": {"source": "simulated", "symbols": 20, "members": 16, "sessions": 300, "industries": 4, "seed": 5},
+    "features": ["ret_1", "ret_5"],
+    "window": 5,
+    "label": {"kind": "return", "horizon_days": 5},
+    "walk_forward": {"first_test": "2015-10-08", "refit": "once"},
+    "recipes": {"reversal": {"kind": "momentum", "feature": "ret_5"}},
+    "headline": "reversal",
+    "evidence": {"refits": 0},
+    "strategy": {"top_n": 6, "max_industry": 0.4, "correlation": {"limit": 1, "window_days": 20}},
+    "executor": "local",
+}
+
+
+def test_a_run_with_industries_explains_its_excess_return_in_the_report(tmp_path):
+    run = start(parse(TREE, "x"), tmp_path)
+    train(run, explained=())
+    trade(run)
+    page = build_report(run.folder.path).read_text(encoding="utf-8")
+    table, returns = run.folder.read_frame("attribution"), run.folder.read_frame("returns")
+    whole = (1 + returns[["reversal", "equal_weight"]]).prod()
+    assert table["total"].sum() == pytest.approx(whole["reversal"] - whole["equal_weight"], abs=1e-10)
+    assert "Excess return by industry" in page
+    decided = run.folder.read_frame("decisions")
+    assert (decided["industry_weight"] <= 0.4 + 1e-9).all()
+    assert decided["correlation"].notna().all()
 
 
 def _industries(*names: str) -> pd.DataFrame:

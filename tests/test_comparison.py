@@ -62,7 +62,7 @@ def test_the_signed_rank_test_takes_dates_that_share_nothing():
 
 def test_too_few_dates_and_equal_differences_have_a_reason_and_no_test():
     few = compare(np.random.default_rng(0).normal(size=30), 4)
-    assert few.reason == "8 dates without overlap, 10 are needed"
+    assert few.reason == "8 differences without overlap, 10 are needed"
     assert np.isnan([few.t, few.t_p, few.wilcoxon_p]).all()
     assert compare(np.zeros(50)).reason == "the same difference on every date"
     assert np.isnan(compare(np.zeros(0)).mean)

@@ -118,7 +118,7 @@ def test_recipes_of_another_task_are_not_compared_and_too_few_dates_say_so(run):
     few = replace(alone, judgements=run.judgements[run.judgements["date"] < "2017-03-01"], ic=run.ic.iloc[:0])
     assert [row.label for row in model_table(alone).rows] == ["CNN-LSTM − LSTM"]
     (row,) = model_table(few).rows
-    assert row.remark == "5 dates without overlap, 10 are needed"
+    assert row.remark == "5 differences without overlap, 10 are needed"
     assert row.cells[3:7] == ["–"] * 4
     single = {"main": {"recipes": [HEADLINE], "overlap_days": 10}}
     assert model_table(replace(run, manifest=run.manifest | {"tasks": single})) is None
@@ -239,6 +239,7 @@ def test_prices_are_drawn_as_they_came_as_forecast_and_unchanged(run):
     (chart,) = forecast_paths(run)
     assert chart.title == "Close of 600000.SH, forecast and actual"
     assert [key.label for key in chart.keys] == ["CNN-LSTM", "as it came", "persistence: no change"]
+    assert run.forecast_path[["price", "forecast", "unchanged"]].dtypes.eq("float64").all()
     both = pd.concat([run.forecast_path, run.forecast_path.assign(field="open", recipe="ridge")])
     assert [one.keys[0].label for one in forecast_paths(replace(run, forecast_path=both))] == ["CNN-LSTM", "Ridge"]
 

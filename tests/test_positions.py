@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from nnstrategies.audit.strategies import check_strategy
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.brokers import NoCosts
 from nnstrategies.config import parse, read_config, to_tree
@@ -200,6 +201,8 @@ def test_what_is_stuck_in_a_suspended_holding_counts_towards_its_industry():
     first, second = run(panel, make_scores(panel, values), top_n=3, max_industry=0.4).decisions
     np.testing.assert_allclose(first.target, [1 / 3, 0, 1 / 3, 1 / 3])
     np.testing.assert_allclose(second.target, [0, 0.4 - 1 / 3, 0.3, 0.3], atol=1e-4)
+    _, full = run(panel, make_scores(panel, values), top_n=3, max_industry=0.3).decisions
+    assert full.reasons.tolist() == ["suspended", "industry cap", "", ""]
 
 
 def test_the_cap_without_industries_is_refused_with_the_table_to_add():
@@ -232,6 +235,22 @@ def test_who_is_no_member_any_more_leaves_whole_under_a_cap_on_turnover():
     np.testing.assert_allclose(first.target, [0.3, 0.3, 0, 0])
     assert second.target[0] == 0
     assert second.turnover == pytest.approx(0.3)
+
+
+def test_what_must_leave_may_use_up_the_turnover_and_a_suspended_stock_uses_none():
+    gone = [(f"S0{n}", pd.Timestamp("2020-01-02"), True) for n in range(4)]
+    gone += [(f"S0{n}", pd.Timestamp("2020-02-20"), False) for n in range(2)]
+    table = pd.DataFrame(gone, columns=["symbol", "known_at", "member"])
+    scores = [4.0, 3.0, 2.0, 1.0]
+    panel = flat(4, events={"membership": table})
+    _, second = run(panel, make_scores(panel, scores), top_n=2, max_turnover=0.5).decisions
+    assert second.reasons.tolist() == ["not a member", "not a member", "turnover cap", "turnover cap"]
+    status = np.full((60, 4), Status.TRADING)
+    status[30:, 0] = Status.PAUSED
+    panel = flat(4, status=status, events={"membership": table})
+    _, second = run(panel, make_scores(panel, scores), top_n=2, max_turnover=0.4).decisions
+    np.testing.assert_allclose(second.target, [0, 0, 0.2, 0.2])
+    assert second.turnover == pytest.approx(0.4)
 
 
 def test_stocks_that_move_as_one_are_held_in_part_only():
@@ -278,6 +297,27 @@ def test_a_run_in_batches_and_one_order_by_order_agree_under_all_caps():
         pd.testing.assert_frame_equal(table, single.frames()[name], check_exact=True)
     assert max(one.turnover for one in batches.decisions) <= 0.3 + 1e-9
     assert len({one.allowed for one in batches.decisions}) > 2
+
+
+def test_no_cap_sees_the_future():
+    steps = np.random.default_rng(9).normal(0, 0.02, (120, 12))
+    later = industries(*"dcbadcbadcba", known_at="2020-04-15")["industries"]
+    tables = {"industries": pd.concat([industries(*"aaabbbcccdd")["industries"], later])}
+    panel = make_panel(10 * np.exp(np.cumsum(steps, axis=0)), events=tables)
+    settings = {
+        "top_n": 6,
+        "max_industry": 0.35,
+        "max_turnover": 0.3,
+        "correlation": CorrelationSettings(20, 0.05, 0.5),
+        "rebalance": "week",
+    }
+
+    def trade(panel: Panel, scores: Any, last: int) -> BacktestResult:
+        return backtest(panel, RebalanceStrategy, scores, settings=settings, costs=NoCosts(), end=panel.sessions[last])
+
+    stage = check_strategy("capped", trade, panel, random_scores(panel, 3), 20, 110)
+    assert stage.findings == ()
+    assert stage.compared > 100
 
 
 # -- the view and the settings ----------------------------------------------------------------------------------------

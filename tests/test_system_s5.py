@@ -127,7 +127,7 @@ def _check_prices(run):
     symbol = own["symbol"].iloc[0]
     closes = pd.Series(run.panel.adjusted("close")[:, run.panel.column(symbol)], pd.to_datetime(run.panel.sessions))
     moves = closes.pct_change().loc[own.index]
-    np.testing.assert_allclose(own["actual"] / own["unchanged"] - 1, moves, atol=1e-9)
+    np.testing.assert_allclose(own["price"] / own["unchanged"] - 1, moves, atol=1e-9)
     scores = run.folder.read_frame("scores")
     scores = scores[(scores["recipe"] == run.judged) & (scores["symbol"] == symbol)].groupby("date")["score"].mean()
     said = scores.reindex(closes.index).shift(1).loc[own.index] / 100

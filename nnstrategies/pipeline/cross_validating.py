@@ -14,10 +14,10 @@ from nnstrategies.evidence import mean_rank_ic
 from nnstrategies.explain import ClassOutputs, Judged
 from nnstrategies.explain.forecasts import forecast_accuracy
 from nnstrategies.pipeline.console import console
-from nnstrategies.pipeline.explaining import stored_timelines
+from nnstrategies.pipeline.manifest import leaks
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.searching import recipe_at
-from nnstrategies.predictors import score
+from nnstrategies.predictors import score, stored_timelines
 from nnstrategies.samples import Samples
 from nnstrategies.search import Fold, cv_folds
 from nnstrategies.training import FIXED, FitStore, Progress, ProgressBar, RefitPlan, Timeline
@@ -62,7 +62,7 @@ def cross_validate(run: Run) -> None:
     if not folds or run.folder.has(f"{TABLE}.parquet"):
         return
     names = [name for name in run.config.main_task.recipes if not isinstance(run.config.recipes[name], FIXED)]
-    timelines = stored_timelines(run)
+    timelines = stored_timelines(run.folder.path, run.config.device, allow_leaks=True)
     rows = []
     for name in names:
         with run.stage(f"cross-validate {name}"):
@@ -74,7 +74,7 @@ def cross_validate(run: Run) -> None:
 
 def _of_folds(run: Run, name: str, folds: Sequence[Fold]) -> list[dict[str, Any]]:
     """A row a fold, of fits that run apart from each other."""
-    samples, store = run.samples_of(name), FitStore(run.folder.path / TABLE, run.config.device)
+    samples, store = run.samples_of(name), FitStore(run.folder.path / TABLE, run.config.device, leaks(run))
     settled = recipe_at(run, name)(run.plan_of(name).rows[0])  # as searched before the test
 
     def job(number: int, progress: Progress | None) -> dict[str, Any]:

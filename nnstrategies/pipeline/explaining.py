@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,11 +28,10 @@ from nnstrategies.explain.permutation import COLUMNS as IMPORTANCE
 from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.inputs import check_trained_data
 from nnstrategies.pipeline.run import Run
-from nnstrategies.training import FIXED, Progress, ProgressBar, Tick, Timeline, load_version
+from nnstrategies.predictors import stored_timelines
+from nnstrategies.training import FIXED, Progress, ProgressBar, Tick, Timeline
 from nnstrategies.training.device import resolve_device
 from nnstrategies.training.jobs import run_jobs
-from nnstrategies.training.timeline import Entry
-from nnstrategies.training.version import Version
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +75,7 @@ def explain(run: Run, recipes: Sequence[str] | None = None, effort: Effort = QUI
     if effort.gradients and captum_missing():
         log.info("explain: gradients are left out, captum is not installed; install nnstrategies[explain] for them")
     with run.stage("explain"):
-        timelines = stored_timelines(run)
+        timelines = stored_timelines(run.folder.path, run.config.device, allow_leaks=True)
         judged = {key: _judged(run, *key, timeline) for key, timeline in timelines.items()}
         keys = list(judged)
 
@@ -105,20 +103,6 @@ def explain_in_full(run: Run, recipes: Sequence[str] | None = None) -> None:
     if recipes is None:  # a fixed rule needs no explaining
         recipes = [name for name, recipe in run.config.recipes.items() if not isinstance(recipe, FIXED)]
     explain(run, recipes, FULL)
-
-
-def stored_timelines(run: Run) -> dict[Key, Timeline]:
-    """The timeline of each recipe and seed, from timeline.json and the folder of versions."""
-    timelines: dict[Key, Timeline] = {}
-    loaded: dict[str, Version] = {}
-    for row in run.folder.read_json("timeline.json"):
-        name = row["version"]
-        if name not in loaded:
-            loaded[name] = load_version(run.folder.path / "versions" / name, run.config.device)
-        since, asof = (dt.date.fromisoformat(row[key]) for key in ("effective_from", "asof"))
-        entry = Entry(since, loaded[name], asof, row["decision"])
-        timelines.setdefault((row["recipe"], int(row["seed"])), Timeline()).append(entry)
-    return timelines
 
 
 def _judged(run: Run, name: str, seed: int, timeline: Timeline) -> Judged:

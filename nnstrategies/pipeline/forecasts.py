@@ -127,7 +127,7 @@ def _path(run: Run, one: _Forecasts) -> pd.DataFrame:
         "symbol": panel.symbols[first] if len(begin) else "",
         "field": label.price,
         "date": panel.sessions[end].astype("datetime64[s]"),
-        "actual": prices[end],
+        "price": prices[end],
         "forecast": prices[begin] * (1 + said),
         "unchanged": prices[begin],
     }

@@ -62,6 +62,7 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
         "test": {"first": str(panel.sessions[first]), "last": str(panel.sessions[last])},
         "headline": config.headline,
         "judged": run.judged,
+        "leaks": leaky,
         "published": dataclasses.asdict(config.published) if config.published else None,
         "periods": {name: [str(day) for day in period] for name, period in config.periods.items()},
         "portfolios": {name: dataclasses.asdict(portfolio) for name, portfolio in config.portfolios.items()},

@@ -20,7 +20,7 @@ from nnstrategies.pipeline.forecasts import write_forecasts
 from nnstrategies.pipeline.inputs import check_inputs
 from nnstrategies.pipeline.judging import write_fit_seconds, write_regimes
 from nnstrategies.pipeline.leakcheck import quick_check
-from nnstrategies.pipeline.manifest import write_manifest
+from nnstrategies.pipeline.manifest import leaks, write_manifest
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.searching import recipe_at, search, write_outcome
 from nnstrategies.predictors import score
@@ -96,7 +96,7 @@ def _fit(run: Run, name: str) -> None:
     samples, calendar = run.samples_of(name), run.panel.calendar
     judged = run.judged_rows(name)
     null = 0 if isinstance(config.recipes[name], FIXED) else config.evidence.refits
-    store = FitStore(run.folder.path, config.device)
+    store = FitStore(run.folder.path, config.device, leaks(run))
     chains = [(seed, rows) for seed in seeds for rows in plan.chains(calendar)]
 
     def fit(number: int, progress: Progress | None) -> tuple[list[Entry], Float32Array]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from nnstrategies.report.definitions import recipe_label
 from nnstrategies.report.run_folder import RunFolder
-from nnstrategies.report.svg import INK, MUTED, Chart, Key, date_axis, drawing, series, to_svg
+from nnstrategies.report.svg import INK, Chart, Key, date_axis, drawing, series, to_svg
 
 
 def forecast_paths(run: RunFolder) -> list[Chart]:
@@ -22,14 +22,14 @@ def forecast_paths(run: RunFolder) -> list[Chart]:
 def _path(rows: pd.DataFrame, field: str, recipe: str) -> Chart:
     symbol, days = str(rows["symbol"].iloc[0]), rows["date"]
     with drawing(width=1000, height=330) as (figure, axes):
-        axes.plot(days, rows["unchanged"], color=MUTED, linewidth=1.3, linestyle=(0, (1, 1.5)))
-        axes.plot(days, rows["actual"], color=INK, linewidth=1.6)
+        axes.plot(days, rows["price"], color=INK, linewidth=1.6)
         axes.plot(days, rows["forecast"], color=series(0), linewidth=1.8, marker="o", markersize=3.5)
+        axes.plot(days, rows["unchanged"], color=series(1), linewidth=1.8, linestyle=(0, (1, 1.5)))
         axes.set_ylabel(f"{field}, adjusted")
         date_axis(axes)
         svg = to_svg(figure, f"path{field}", f"Forecast and actual {field} of {symbol}")
     own, unchanged = recipe_label(recipe), "persistence: no change"
-    keys = [Key(own, series(0)), Key("as it came", INK), Key(unchanged, MUTED, "dotted")]
+    keys = [Key(own, series(0)), Key("as it came", INK), Key(unchanged, series(1), "dotted")]
     note = f"The last {len(rows)} forecasts of the test, mean over seeds, each at the session that it is for. Where "
     note += "the forecast lies near the dotted line, it says little more than the price of the day before."
     return Chart(f"{field.capitalize()} of {symbol}, forecast and actual", svg, note, keys)

@@ -53,7 +53,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {  # tables that some runs have no rows f
     "judged_forecasts": _JUDGED,
     "regimes": ("date", "trailing", "regime"),
     "fit_seconds": ("recipe", "seed", "asof", "seconds"),
-    "forecast_path": ("recipe", "symbol", "field", "date", "actual", "forecast", "unchanged"),
+    "forecast_path": ("recipe", "symbol", "field", "date", "price", "forecast", "unchanged"),
     "forecasts": ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error"),
     "screens": ("recipe", "asof", "factor", "horizon_days", "mean_ic", "ic_ir", "passed", "kept"),
     "quintiles": ("recipe", "factor", "span", "quintile", "mean_return", "dates"),

@@ -73,7 +73,7 @@ def decide(hooks: Hooks, settings: Any, view: View, exits: Collection[int]) -> D
         view.t,
         target,
         view.held.copy(),
-        _reasons(target, settings, view),
+        _reasons(weights * room, wanted, target, screened(view, settings), view),
         exposure,
         correlation,
         allowed,
@@ -113,12 +113,12 @@ def _stepped(target: FloatArray, exits: Collection[int], settings: Any, view: Vi
 
 
 def _keeps(target: FloatArray, view: View) -> BoolArray:
-    """[N] True for suspended members that nobody chose: they are kept as they are, without an order."""
-    return view.held & view.suspended & view.member & (target == 0)
+    """[N] True for suspended holdings that nobody chose: for now nothing of them is traded."""
+    return view.held & view.suspended & (target == 0)
 
 
 def _kept(target: FloatArray, view: View) -> FloatArray:
-    """The weights after the rebalance: the targets, and what is kept without an order."""
+    """The weights after the rebalance: the targets, and what suspensions keep."""
     return np.where(_keeps(target, view), view.weights, target)
 
 
@@ -130,8 +130,8 @@ def _heaviest(target: FloatArray, view: View) -> tuple[str, float]:
     return str(names[sums.argmax()]), float(sums.max())
 
 
-def _reasons(target: FloatArray, settings: Any, view: View) -> AnyArray:
-    reasons = np.where(view.reasons == "", screened(view, settings), view.reasons)
-    reasons = np.where(target > 0, "", reasons)
-    reasons[(reasons == "") & (target == 0)] = "not selected"
-    return reasons
+def _reasons(asked: FloatArray, wanted: FloatArray, target: FloatArray, failed: AnyArray, view: View) -> AnyArray:
+    """Why a symbol has no target; asked, wanted: the weights before and after the caps on weights."""
+    capped = np.where(wanted > 0, "turnover cap", np.where(asked > 0, "industry cap", "not selected"))
+    why = np.where(view.reasons != "", view.reasons, np.where(failed != "", failed, capped.astype(object)))
+    return np.where(target > 0, "", why)

@@ -6,6 +6,8 @@ import numpy as np
 
 from nnstrategies.typing import BoolArray, FloatArray
 
+_ROUNDING = 1 + 1e-12  # a step shorter by rounding alone would leave odd shares of what was to be sold whole
+
 
 def turnover(weights: FloatArray, target: FloatArray) -> float:
     """One-sided turnover between two sets of weights [N] of stocks: half of what is bought and sold."""
@@ -21,6 +23,6 @@ def limit_turnover(weights: FloatArray, target: FloatArray, cap: float, must: Bo
     step = target - weights
     wanted = float(np.abs(step[~must]).sum() / 2)
     budget = max(cap - float(np.abs(step[must]).sum() / 2), 0.0)
-    if wanted <= budget:
+    if wanted <= budget * _ROUNDING:
         return target
     return np.where(must, target, weights + step * (budget / wanted))

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from nnstrategies.errors import RegistryError
@@ -21,13 +22,15 @@ class FitStore:
 
     ``fits``/<recipe>/<seed>-<asof>.json names a version of ``versions``; it is written last, in one step, so that its
     presence says that the fit is complete. States of unfinished fits lie in ``checkpoints`` and go when theirs is.
+    leaks: what the run reads of the future on purpose; every version is marked with it, and only refused elsewhere.
     """
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
+    def __init__(self, folder: Path, device: str = "auto", leaks: Sequence[str] = ()) -> None:
         self.fits = folder / "fits"
         self.versions = folder / "versions"
         self.checkpoints = folder / "checkpoints"
         self._device = device
+        self._leaks = tuple(leaks)
 
     def load(self, recipe: Recipe, seed: int, asof: dt.date) -> Entry | None:
         """The entry of a finished fit, None where there is none.
@@ -44,7 +47,7 @@ class FitStore:
                     f"fit {path}: was made with other settings of {recipe.name} than now; expected the same, so that "
                     f"all fits of a folder belong together: restore them, or name another folder"
                 )
-            version = load_version(self.versions / row["version"], self._device)
+            version = load_version(self.versions / row["version"], self._device, allow_leaks=True)
             return Entry(dt.date.fromisoformat(row["effective_from"]), version, asof, row["decision"])
         except (KeyError, ValueError) as error:
             raise RegistryError(f"fit {path}: not readable ({error}); delete it to fit that date anew") from None
@@ -54,7 +57,7 @@ class FitStore:
 
         seconds: what the fit took, since it was last resumed; beside the version, whose id holds no clock time.
         """
-        save_version(entry.version, self.versions, entry.effective_from)
+        save_version(entry.version, self.versions, entry.effective_from, self._leaks)
         path = self._path(recipe.name, seed, entry.trained_through)
         row = {
             "recipe": _identity(recipe),
