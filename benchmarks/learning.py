@@ -1,4 +1,4 @@
-"""What each recipe learns of a market whose truth is known: python benchmarks/learning.py [--fast] [--workers 2].
+"""What each recipe learns of a market whose truth is known: python benchmarks/learning.py [--fast] [--large].
 
 Each recipe is fitted once on simulated markets that differ in their seed and scored on the two years after. For each
 part of the signal the table shows the share of the best reachable rank IC that the scores owe to it, its mean over the
@@ -8,10 +8,12 @@ markets with Student's 95 % interval, and whether that is what learning_recipes.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from learning_recipes import RAW, WINDOW, Claim, View, recipes
@@ -30,12 +32,16 @@ from nnstrategies.training.progress import Progress
 from nnstrategies.training.walkforward import update
 
 MARKETS = (11, 12, 13, 14, 15)  # seeds of market and model; 2 to 4 served to choose the budget
-FAST_MARKETS = MARKETS[:3]
+LARGE_MARKETS = (21, 22, 23, 24, 25)  # as fresh: nothing was chosen on them
 FAST = ("lstm", "cnn", "mlp_20_days", "mlp", "ridge", "ridge, indicators")
+USUAL = SimulatedMarket(symbols=140, members=100, sessions=1462)
+# Four times the stocks and eight years before the first test instead of four; the test is the same two years.
+LARGE = SimulatedMarket(symbols=560, members=400, sessions=2432, start="2011-01-04")
 FIRST_TEST = "2019-01-02"
 EVERY_DAYS = 5  # scores are judged on every fifth session: the states' half-life is 4.5
 NEGLIGIBLE = 0.10  # an interval that reaches further does not show that a part was not learned
 COLUMNS = (*PARTS, "total")
+LINE = re.compile(r"market (\d+), (.+): ([-.\d]+(?: [-.\d]+){3})")  # what a fit leaves in a log
 # Part, the recipe that finds more of it, the one that finds less.
 CONTRASTS = (
     ("order", "lstm", "mlp"),
@@ -147,29 +153,50 @@ def reachable(markets: Sequence[Market]) -> list[str]:
     ]
 
 
-def main() -> None:
+def kept(log: Path | None) -> dict[tuple[int, str], list[float]]:
+    """Seed of the market and recipe -> shares, of the lines that fits have left in ``log``."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log and log.is_file() else []
+    found = [match for line in lines if (match := LINE.fullmatch(line))]
+    return {(int(one[1]), one[2]): [float(value) for value in one[3].split()] for one in found}
+
+
+def options_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--fast", action="store_true", help="three markets, six recipes")
+    parser.add_argument("--fast", action="store_true", help="six recipes, three markets unless --markets says more")
+    parser.add_argument("--large", action="store_true", help="four times the stocks, twice the training years")
+    parser.add_argument("--markets", type=int, help="only so many of the markets, the first ones")
+    parser.add_argument(
+        "--log", type=Path, help="a line for each fit is added to this file; fits in it are not repeated"
+    )
     parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args()
-    began, known = time.monotonic(), recipes()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = options_of()
+    began, known, done = time.monotonic(), recipes(), kept(options.log)
     names = list(FAST if options.fast else known)
-    seeds = FAST_MARKETS if options.fast else MARKETS
-    markets = [make_market(SimulatedMarket(symbols=140, members=100, sessions=1462, seed=seed)) for seed in seeds]
-    jobs = [(market, name) for market in markets for name in names]
+    count = options.markets or (3 if options.fast else 5)
+    seeds = (LARGE_MARKETS if options.large else MARKETS)[:count]
+    markets = [make_market(replace(LARGE if options.large else USUAL, seed=seed)) for seed in seeds]
+    jobs = [(market, name) for market in markets for name in names if (market.seed, name) not in done]
 
     def job(number: int, progress: Progress | None) -> tuple[list[float], float]:
         market, name = jobs[number]
         before = time.process_time()
         found = shares(market, *known[name])
-        said = " ".join(f"{value:.4f}" for value in found)
-        print(f"market {market.seed}, {name}: {said}", file=sys.stderr, flush=True)
+        line = f"market {market.seed}, {name}: " + " ".join(f"{value:.4f}" for value in found)
+        print(line, file=sys.stderr, flush=True)
+        if options.log:
+            with options.log.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
         return found, time.process_time() - before
 
-    done = run_jobs(job, len(jobs), options.workers)
-    found = np.array([one for one, _ in done]).reshape(len(markets), len(names), len(COLUMNS)).transpose(1, 0, 2)
+    fits = run_jobs(job, len(jobs), options.workers)
+    done |= {(market.seed, name): values for (market, name), (values, _) in zip(jobs, fits, strict=True)}
+    found = np.array([[done[seed, name] for seed in seeds] for name in names])  # [recipes, markets, columns]
     print("\n".join([*reachable(markets), "", *table(names, found), "", *contrasts(names, found), ""]))
-    cpu = sum(seconds for _, seconds in done)
+    cpu = sum(seconds for _, seconds in fits)
     print(f"{len(jobs)} fits, {cpu:.0f} CPU s in all, {time.monotonic() - began:.0f} s with {options.workers} workers")
 
 

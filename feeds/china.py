@@ -18,6 +18,7 @@ from nnstrategies.feeds.checks import Cells, LoadReport
 from nnstrategies.feeds.china_inputs import add_basics, monthly_fundamentals
 from nnstrategies.feeds.china_tables import read_china_table, window
 from nnstrategies.feeds.columns import read_days
+from nnstrategies.feeds.industries import check_industries, china_industries
 from nnstrategies.feeds.read_file import PathLike
 from nnstrategies.feeds.side_inputs import read_fundamentals, read_macro, read_news
 from nnstrategies.feeds.side_tables import membership_events
@@ -44,6 +45,7 @@ def load_china(
     fundamentals: PathLike | None = None,
     macro: PathLike | None = None,
     news: PathLike | None = None,
+    industries: PathLike | None = None,
     leaky_members_on: DateLike | None = None,
     calendar: str = "XSHG",
 ) -> tuple[Panel, LoadReport]:
@@ -59,8 +61,9 @@ def load_china(
     There are no events ``delistings``: no table says what holders were paid, and a last close written there would
     pass for known; without them the broker pays out the last close and marks it assumed.
     basics: add fields amount, float_shares, pe, pb, ps and pcf from cn_basics (the first two also from cn_delisted).
-    fundamentals: ``monthly`` for cn_fundamentals_monthly, or a file as ``load_files`` takes it. macro, news: such
-    files. leaky_members_on: those who were members that day, all along, as one has them who knows today's list only.
+    fundamentals, industries: ``monthly`` for cn_fundamentals_monthly, or a file as ``load_files`` takes it. macro,
+    news: such files. leaky_members_on: those who were members that day, all along, as one has them who knows today's
+    list only.
     The report's cautions count the members without prices by date (``survivorship`` names them), and the days on
     which adj_factor and pre_close disagree.
     Raises MissingTableError for a table that is not there, DataError for an unknown index or an empty window.
@@ -83,6 +86,8 @@ def load_china(
     if len(dead):
         events["adjusted_prices"] = _adjusted_prices(dead)
     events |= _inputs(folder, prices, fundamentals, macro, news, notes)
+    if industries is not None:
+        events["industries"] = china_industries(industries, folder, prices["symbol"].unique(), last, notes)
     panel, report = panel_from_table(
         prices,
         calendar=calendar,
@@ -93,6 +98,7 @@ def load_china(
     report.problems.extend(notes.problems)
     _report_factors(panel, report)
     _report_survivorship(panel, spans, report)
+    check_industries(panel, report)
     return panel, report
 
 

@@ -13,6 +13,7 @@ from nnstrategies.calendar import Calendar, DateLike, to_day
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.columns import canonical_name, read_days
+from nnstrategies.feeds.industries import check_industries, read_industries
 from nnstrategies.feeds.read_file import PathLike, read_table
 from nnstrategies.feeds.side_files import (
     read_actions,
@@ -35,6 +36,7 @@ _EVENTS = {
     "fundamentals": read_fundamentals,
     "macro": read_macro,
     "news": read_news,
+    "industries": read_industries,
 }
 
 
@@ -53,6 +55,7 @@ def load_files(
     fundamentals: PathLike | None = None,
     macro: PathLike | None = None,
     news: PathLike | None = None,
+    industries: PathLike | None = None,
     strict: bool = False,
 ) -> tuple[Panel, LoadReport]:
     """Read price files (a file, a folder, or a pattern such as ``prices/*.csv``) into a checked Panel.
@@ -63,8 +66,8 @@ def load_files(
     ex_date, cash (per share), ratio (shares after per share before), and optionally bonus, rights, rights_price;
     listings: symbol, listed, and optionally issue_price; delistings: symbol, last_day, kind, and optionally price;
     fundamentals: symbol, period_end, the items, and a disclosure date; macro: known_at and the series, news: symbol,
-    known_at and the measures. Actions, listings and delistings take a column
-    known_at where something was known on another day than its own.
+    known_at and the measures; industries: symbol, industry, and known_at or start. Actions, listings and delistings
+    take a column known_at where something was known on another day than its own.
     Raises MissingTableError for a file that is not there, DataError naming the file for one that cannot be read,
     for a symbol that trades before it was listed or after its last day, and the errors of ``panel_from_table``.
     """
@@ -76,6 +79,7 @@ def load_files(
         "fundamentals": fundamentals,
         "macro": macro,
         "news": news,
+        "industries": industries,
     }
     sides = {key: side for key, side in given.items() if side is not None}
     files = _price_files(path, [*sides.values(), *([] if benchmark is None else [benchmark])])
@@ -92,6 +96,7 @@ def load_files(
     series = {} if benchmark is None else {"benchmark": read_benchmark(benchmark)}
     panel, report = panel_from_table(frame, calendar=calendar, name=label, series=series, events=events, strict=strict)
     check_listing_days(panel, report)
+    check_industries(panel, report)
     first = unnamed[0] if unnamed else ""
     report.caution("files without a column of symbols", len(unnamed), first, "file name taken")
     return panel, report

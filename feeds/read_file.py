@@ -1,4 +1,4 @@
-"""One CSV or Parquet file as a table; columns of symbols and dates in a CSV stay text."""
+"""One CSV or Parquet file as a table; columns of symbols, industries and dates in a CSV stay text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DATES = ("date", "start", "end", "ex_date", "listed", "last_day", "period_end",
 
 
 def read_table(path: PathLike, columns: str) -> pd.DataFrame:
-    """Read one CSV (UTF-8, with or without BOM) or Parquet file; columns of symbols and dates in a CSV stay text.
+    """Read one CSV (UTF-8, with or without BOM) or Parquet file; in a CSV symbols, industries and dates stay text.
 
     columns: what the table should have, for the message.
     Raises MissingTableError when there is no such file, DataError naming the file when it cannot be read.
@@ -45,7 +45,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
     if len(header) == 1 and (strange := next((mark for mark in ";\t" if mark in header[0]), None)):
         shown = '";"' if strange == ";" else "a tab"
         raise DataError(f"{file}: one column only: is the separator {shown}? Save the file with commas")
-    as_text = [column for column in header if canonical_name(column) in ("symbol", *_DATES)]
+    as_text = [column for column in header if canonical_name(column) in ("symbol", "industry", *_DATES)]
     # a symbol such as NA must not be read as an empty value: empty texts are named for the other columns only
     empty = {column: list(_EMPTY) for column in header if column not in as_text}
     return pd.read_csv(

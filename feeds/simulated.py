@@ -11,6 +11,7 @@ from nnstrategies.feeds.simulated_tables import (
     MARGIN,
     fundamentals_table,
     index_level,
+    industries_table,
     membership_table,
     plan_actions,
     sessions_from,
@@ -27,7 +28,8 @@ def simulate(market: SimulatedMarket) -> tuple[Panel, Truth]:
 
     Fields: open, high, low, close, pre_close (the ex-rights reference), limit_up, limit_down (all raw, on a tick of
     0.01), volume (shares, multiples of 100), amount, adj_factor, float_shares; NaN where not listed. Series: benchmark,
-    the price index of the members. Events: actions, membership, fundamentals. See docs/simulated_market.md.
+    the price index of the members. Events: actions, membership, fundamentals, and
+    industries where there are any. See docs/simulated_market.md.
     """
     T = market.sessions
     sessions = sessions_from(market.start, T + MARGIN, market.exchange)
@@ -50,6 +52,8 @@ def simulate(market: SimulatedMarket) -> tuple[Panel, Truth]:
         "membership": membership,
         "fundamentals": fundamentals_table(market, days, symbols, listed),
     }
+    if market.industries:
+        events["industries"] = industries_table(market, days, symbols)
     benchmark = index_level(fields["close"], fields["float_shares"], member)
     name = f"simulated-{market.seed}" if market.signal else f"simulated-{market.seed}-no-signal"
     return Panel(days, symbols, fields, status, {"benchmark": benchmark}, events, name), moves.truth(listed)

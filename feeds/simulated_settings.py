@@ -27,7 +27,14 @@ VOLATILE = Regime("volatile", 0.0, 0.020, 40.0)
 
 _SHARES = ("overnight_share", "late_listings", "special_treatment", "dividends_per_year", "splits_per_year")
 _AT_LEAST = {"symbols": 3, "sessions": 2, "members": 1, "horizon_days": 1, "seed": 0, "listing_sessions": 21}
-_NOT_NEGATIVE = ("jumps_per_year", "volume_shock", "volume_on_move", "suspensions_per_year", "delistings_per_year")
+_NOT_NEGATIVE = (
+    "jumps_per_year",
+    "volume_shock",
+    "volume_on_move",
+    "suspensions_per_year",
+    "delistings_per_year",
+    "industries",
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class SimulatedMarket:
     special_treatment: float = 0.03  # share of the symbols with a price limit of 5 % instead of 10 %; never members
     dividends_per_year: float = 0.7
     splits_per_year: float = 0.15
+    industries: int = 0  # how many names the symbols are given, evenly by chance; prices know nothing of them
 
     def __post_init__(self) -> None:
         for name, least in _AT_LEAST.items():
@@ -78,7 +86,7 @@ class SimulatedMarket:
         self._expect(self.members <= self.symbols, "members", f"at most symbols = {self.symbols}")
         for name in _SHARES:
             self._expect(0.0 <= getattr(self, name) <= 1.0, name, "a share from 0 to 1")
-        for name in _NOT_NEGATIVE:
+        for name in (*_NOT_NEGATIVE, "industries"):
             self._expect(getattr(self, name) >= 0.0, name, "0 or more")
         self._expect(self.half_life_days > 0, "half_life_days", "more than 0")
         self._expect(self.suspension_days > 0, "suspension_days", "more than 0")

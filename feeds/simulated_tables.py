@@ -161,3 +161,15 @@ def fundamentals_table(
         "book_per_share": np.round(book, 4),
     }
     return pd.DataFrame({key: values[told] for key, values in table.items()})
+
+
+def industries_table(market: SimulatedMarket, sessions: DateArray, symbols: tuple[str, ...]) -> pd.DataFrame:
+    """Events ``industries``: symbol, known_at (the first session), industry; groups of equal size, by chance."""
+    place = np.argsort(market.generator("industry").random(market.symbols), kind="stable")
+    return pd.DataFrame(
+        {
+            "symbol": np.asarray(symbols, dtype=object),
+            "known_at": np.full(market.symbols, sessions[0].astype("datetime64[s]")),
+            "industry": [f"Industry {number + 1:02d}" for number in place % market.industries],
+        }
+    )

@@ -19,7 +19,8 @@ from nnstrategies.errors import ConfigError
 from nnstrategies.market import Book, market_rules
 from nnstrategies.panel import Panel
 from nnstrategies.scores import Scores
-from nnstrategies.strategies.base import Decision, RebalanceStrategy
+from nnstrategies.strategies.base import RebalanceStrategy
+from nnstrategies.strategies.targets import Decision
 
 
 @dataclass(frozen=True)

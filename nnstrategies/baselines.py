@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -17,15 +19,27 @@ def equal_weight_returns(panel: Panel, first: int, last: int) -> pd.Series:
     cannot trade there stays as it is. Dividends are reinvested in the stock that paid them; a delisted holding is cash
     until the next rebalance. In cash before the first rebalance.
     """
-    prices = _carried(panel, first, last)
+    prices = carried_closes(panel, first, last)
     value = np.ones(last - first + 1)
+    for begin, end, held, cash in equal_weight_holdings(panel, first, last, prices):
+        value[begin - first : end - first] = prices[begin - first : end - first] @ held + cash
+    returns = np.concatenate([[0.0], value[1:] / value[:-1] - 1.0])
+    return _series(returns, panel, first, last, "equal_weight")
+
+
+def equal_weight_holdings(
+    panel: Panel, first: int, last: int, prices: FloatArray
+) -> Iterator[tuple[int, int, FloatArray, float]]:
+    """What ``equal_weight_returns`` holds per unit of starting capital: row from, row until, adjusted shares [N], cash.
+
+    A holding is bought at the open of its first row and kept to the close before its last; nothing before the first
+    rebalance. prices: ``carried_closes`` of the same rows.
+    """
     held, cash = np.zeros(panel.N), 1.0  # held: adjusted shares [N]
     begins = [int(t) + 1 for t in np.flatnonzero(panel.calendar.is_first_of_month[first:last]) + first]
     for begin, end in zip(begins, [*begins[1:], last + 1], strict=True):
         held, cash = _rebalanced(panel, begin, held, cash, prices[max(begin - 1 - first, 0)])
-        value[begin - first : end - first] = prices[begin - first : end - first] @ held + cash
-    returns = np.concatenate([[0.0], value[1:] / value[:-1] - 1.0])
-    return _series(returns, panel, first, last, "equal_weight")
+        yield begin, end, held, cash
 
 
 def buy_and_hold_returns(panel: Panel, first: int, last: int, series: str = "benchmark") -> pd.Series:
@@ -53,7 +67,7 @@ def _rebalanced(panel: Panel, t: int, held: FloatArray, cash: float, before: Flo
     return fresh, 0.0
 
 
-def _carried(panel: Panel, first: int, last: int) -> FloatArray:
+def carried_closes(panel: Panel, first: int, last: int) -> FloatArray:
     """Adjusted closes [T', N]; after a delisting the last one, 0 before a listing."""
     return pd.DataFrame(panel.adjusted("close")[first : last + 1]).ffill().fillna(0.0).to_numpy()
 

@@ -11,7 +11,7 @@ import pandas as pd
 from nnstrategies.actions import actions_by_row, last_traded
 from nnstrategies.brokers.journal import FillRow, Journal, RefusalRow
 from nnstrategies.panel import Panel
-from nnstrategies.strategies.base import Decision
+from nnstrategies.strategies.targets import Decision
 from nnstrategies.typing import AnyArray
 
 _BLOCKING = frozenset({"limit-up", "limit-down", "suspended", "no price", "T+1", "participation cap", "cash short"})

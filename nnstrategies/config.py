@@ -19,11 +19,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.checked import build, check_keys, choice, override, suggest
 from nnstrategies.errors import ConfigError
+from nnstrategies.explain.classes import class_names
 from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
-from nnstrategies.report.definitions import DEFINITIONS
-from nnstrategies.search.settings import SearchSettings, check_search
+from nnstrategies.periods import parse_periods
+from nnstrategies.report.definitions import BASELINES, CLASS_FIGURES, DEFINITIONS, REGIMES
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings, check_search
 from nnstrategies.settings import (
     MAIN,
     MARKETS,
@@ -104,8 +106,8 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         "account": AccountSettings,
         "published": PublishedSettings,
     }
-    if values.get("search") is not None:
-        sections["search"] = SearchSettings
+    optional = {"search": SearchSettings, "cross_validation": CrossValidationSettings}
+    sections |= {name: cls for name, cls in optional.items() if values.get(name) is not None}
     for name, cls in sections.items():
         if values.get(name) is not None or (name in values and name != "published"):
             values[name] = build(cls, values[name], f"{where}: {name}")
@@ -119,6 +121,8 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
     for name, choices in (("costs", COSTS), ("slippage", SLIPPAGE)):
         if name in values:
             values[name] = choice(values[name], "kind", choices, f"{where}: {name}")
+    if "periods" in values:
+        values["periods"] = parse_periods(values["periods"], f"{where}: periods")
     values.setdefault("market", MARKETS[type(values["data"])])
     values.setdefault("costs", usual_settings(read_book(str(values["market"]))))
     plain = {key: values.pop(key) for key in _PLAIN if key in values}
@@ -134,9 +138,10 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
 def fast(config: RunConfig) -> RunConfig:
     """The same run with fewer seeds, epochs and search trials; dates, universe, features, costs and rules stay.
 
-    At most 2 seeds, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials.
+    At most 2 seeds, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials, 3 where each symbol has a search
+    of its own, also of variants. A grid has all of its combinations.
     """
-    search = config.search and dataclasses.replace(config.search, trials=min(config.search.trials, 10))
+    search = config.search and dataclasses.replace(config.search, trials=_fewer_trials(config.search))
     return dataclasses.replace(
         config,
         name=f"{config.name}-fast",
@@ -145,7 +150,22 @@ def fast(config: RunConfig) -> RunConfig:
         seeds=config.seeds[:2],
         evidence=dataclasses.replace(config.evidence, refits=min(config.evidence.refits, 5)),
         search=search,
+        variants={name: _with_fewer_trials(variant) for name, variant in config.variants.items()},
     )
+
+
+def _with_fewer_trials(variant: VariantSettings) -> VariantSettings:
+    found = variant.set.get("search")
+    if not isinstance(found, Mapping):
+        return variant
+    search = build(SearchSettings, found, "variants")
+    return dataclasses.replace(variant, set={**variant.set, "search": {**found, "trials": _fewer_trials(search)}})
+
+
+def _fewer_trials(search: SearchSettings) -> int:
+    if search.method == "grid":
+        return search.trials
+    return min(search.trials, 3 if search.per == "symbol" else 10)
 
 
 def _with_fewer(recipe: Recipe) -> Recipe:
@@ -187,7 +207,7 @@ def _name_of(choices: Mapping[str, type], value: object) -> str:
     return next(name for name, cls in choices.items() if type(value) is cls)
 
 
-_BASELINES = ("equal_weight", "benchmark")  # columns of the run folder's returns beside the recipes
+_ALWAYS = tuple(name for name in BASELINES if name != "momentum")  # in every run; momentum is a recipe
 
 
 def _check_name(what: str, name: str, where: str) -> None:
@@ -225,10 +245,11 @@ def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) 
 def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
     for name, recipe in recipes.items():
         _check_name("recipes", name, where)
-        if name in _BASELINES:
+        if name == "momentum":
+            if not isinstance(recipe, MomentumRecipe):
+                raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
+        elif name in BASELINES:
             raise ConfigError(f"{where}: recipes.{name}: that name is a baseline's; choose another")
-        if name == "momentum" and not isinstance(recipe, MomentumRecipe):
-            raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
 
 
 _PLAIN: dict[str, Any] = {
@@ -262,6 +283,9 @@ def _check_whole(config: RunConfig, where: str) -> None:
     _check_tasks(config, where)
     _check_portfolios(config, where)
     _check_published(config, where)
+    for name in config.periods:
+        _check_name("periods", name, where)
+    _check_industries(config, where)
     for name in config.variants:
         _check_name("variants", name, where)
         for kept in config.variants[name].recipes:
@@ -291,7 +315,7 @@ def _check_whole(config: RunConfig, where: str) -> None:
         try:
             task = config.task_of(config.search.recipe)[1]
             refit = task.refit or config.walk_forward.refit
-            check_search(config.search, config.recipes, task.label.kind, refit, task.measure)
+            check_search(config.search, config.recipes, task.label.kind, refit, task.groups)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
     if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:
@@ -357,11 +381,34 @@ def _check_published(config: RunConfig, where: str) -> None:
         return
     figures = [entry.key for entry in DEFINITIONS]
     for name, row in config.published.figures.items():
-        _known(name, [*config.traded, *_BASELINES], "portfolio", f"{where}: published.figures")
+        _known(name, [*config.traded, *_ALWAYS], "portfolio", f"{where}: published.figures")
         for figure in row:
             _known(figure, figures, "figure", f"{where}: published.figures.{name}")
     for name in config.published.directions:
         _known(name, config.recipes, "recipe", f"{where}: published.directions")
+    for name, row in config.published.classes.items():
+        _known(name, config.recipes, "recipe", f"{where}: published.classes")
+        _check_classes(row, config.task_of(name)[1], f"{where}: published.classes.{name}")
+
+
+def _check_classes(row: Mapping[str, float], task: TaskSettings, where: str) -> None:
+    classes = class_names(task.label.kind)
+    if not classes:
+        raise ConfigError(f"{where}: expected a recipe whose label has classes, got label.kind {task.label.kind!r}")
+    for figure, value in row.items():
+        _known(figure, [*CLASS_FIGURES, *classes, *REGIMES], "figure", where)
+        if value < 0 or (value > 1 and figure != "hours"):
+            expected = "hours" if figure == "hours" else "a share between 0 and 1"
+            raise ConfigError(f"{where}.{figure}: expected {expected}, got {value}")
+
+
+def _check_industries(config: RunConfig, where: str) -> None:
+    if config.strategy.max_industry is not None and not config.data.industries:
+        raise ConfigError(
+            f"{where}: strategy.max_industry: the data have no table of industries; put one with columns symbol, "
+            f"industry, known_at into a file and name it under data.industries (source china also takes monthly, the "
+            f"simulated market a number; docs/data.md), or leave the cap out"
+        )
 
 
 def _known(name: str, known: Any, what: str, where: str) -> None:

@@ -8,7 +8,7 @@ NNStrategiesError            1
 ├── LedgerError              1   an account's books are asked for what it cannot do; a broker checks first
 ├── RegistryError            5   a stored version, checkpoint or timeline does not match
 ├── RunFolderError           6   a run folder is incomplete or not one of ours
-└── LeakError                7   a leak check found something that sees the future
+└── LeakError                7   something sees the future: a leak check found it, or a stored model says so
 """
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from nnstrategies.calendar import Calendar
 from nnstrategies.errors import DataError
+from nnstrategies.factors.ic import Measure
 from nnstrategies.factors.ic import ic as factor_ic
 from nnstrategies.factors.ic import rank_ic as factor_rank_ic
 from nnstrategies.predictors.local import score
@@ -25,8 +26,6 @@ from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Recipe
 from nnstrategies.training.walkforward import RecipeAt, needs_gpu, recipes_on, walk_forward
 from nnstrategies.typing import AnyArray, BoolArray, FloatArray
-
-Measure = Literal["across", "time"]  # rank ICs across the symbols of a date, or through time for each symbol
 
 
 def ic(scores: AnyArray, returns: AnyArray, mask: BoolArray) -> FloatArray:

@@ -12,9 +12,10 @@ import pandas as pd
 
 from nnstrategies.calendar import Calendar, DateLike
 from nnstrategies.errors import DataError
-from nnstrategies.typing import AnyArray, BoolArray, DateArray, FloatArray
+from nnstrategies.typing import AnyArray, BoolArray, DateArray, FloatArray, IntArray
 
 PRICE_FIELDS = ("open", "high", "low", "close")
+UNKNOWN = "unknown"  # the industry of a symbol that no row names
 _SCALED_UP = (*PRICE_FIELDS, "limit_up", "limit_down", "pre_close")
 
 
@@ -40,7 +41,8 @@ class Panel:
         ex_date, cash (per share held before), ratio (shares after per share before), and optionally bonus (the taxed
         part of ratio - 1), rights and rights_price; ``listings`` symbol, known_at, listed, optionally issue_price;
         ``delistings`` symbol, known_at, last_day, kind, price; ``adjusted_prices`` symbol, known_at: stocks without
-        raw prices; ``fundamentals`` has symbol, known_at, period_end and one column per item.
+        raw prices; ``fundamentals`` has symbol, known_at, period_end and one column per item;
+        ``industries`` symbol, known_at, industry (text, empty: unknown).
 
     Row t holds what was known at the close of session t. Nothing here looks ahead: cut with ``upto``.
     """
@@ -175,6 +177,23 @@ class Panel:
         for symbol, row, value in zip(table["symbol"], rows, table["member"], strict=True):
             member[self._column[symbol], row:] = bool(value)
         return member.T & present
+
+    @cached_property
+    def industry_names(self) -> tuple[str, ...]:
+        """Names by the numbers in ``industry``: "unknown" first, then those of events ``industries`` in order."""
+        named = set(self._events["industries"]["industry"].dropna()) if "industries" in self._events else set()
+        return (UNKNOWN, *sorted(named - {UNKNOWN, ""}))
+
+    @cached_property
+    def industry(self) -> IntArray:
+        """[T, N] number of each symbol's industry in ``industry_names`` as known at each close; 0: unknown."""
+        found = np.zeros((self.N, self.T), dtype=np.int64)
+        if "industries" in self._events:
+            table, number = self._events["industries"], {name: k for k, name in enumerate(self.industry_names)}
+            rows = self.first_session_knowing(table["known_at"])
+            for symbol, row, name in zip(table["symbol"], rows, table["industry"], strict=True):
+                found[self._column[symbol], row:] = number.get(name, 0)
+        return found.T
 
     def first_session_knowing(self, known_at: pd.Series) -> AnyArray:
         """Row of the first session on or after each date: int64, T when the panel ends before it."""

@@ -11,15 +11,17 @@ import pandas as pd
 from nnstrategies.blocked import blocked
 from nnstrategies.brokers.journal import ActionRow, FillRow, Journal, OrderRow, PositionRow, RefusalRow
 from nnstrategies.panel import Panel
-from nnstrategies.strategies.base import Decision
+from nnstrategies.strategies.targets import Decision
 
 ACHIEVED_TOLERANCE = 1e-4  # of the account's value; a weight this close to its target needs no reason
 _LOTS = 1.5  # rounding leaves less than one order step at the open; the close has moved a little since
-_DTYPES = {"side": "str", "reason": "str", "detail": "str", "shortfall": "str", "why": "str", "inferred": "bool"}
+_WATCHED = ("exposure", "correlation", "allowed", "industry", "industry_weight", "wanted_turnover", "turnover")
+_TEXTS = ("side", "reason", "detail", "shortfall", "why", "industry")
+_DTYPES = dict.fromkeys(_TEXTS, "str") | {"inferred": "bool"}
 
 
 def frames(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> dict[str, pd.DataFrame]:
-    """Tables by name: targets, orders, fills, refusals, blocked, positions, account, actions, ledger.
+    """Tables by name: decisions, targets, orders, fills, refusals, blocked, positions, account, actions, ledger.
 
     ``date`` is datetime64, naive.
     """
@@ -28,6 +30,7 @@ def frames(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> dic
     positions = _table(journal.positions, PositionRow._fields, panel)
     positions["value"] = positions["size"] * positions["price"]
     return {
+        "decisions": decided(panel, decisions),
         "targets": targets(journal, panel, decisions),
         "orders": orders,
         "fills": fills,
@@ -45,6 +48,18 @@ def daily_returns(journal: Journal, panel: Panel, cash: float) -> pd.Series:
     value = np.array([cash, *(entry.value for entry in journal.account)])
     days = panel.sessions[[entry.row for entry in journal.account]].astype("datetime64[s]")
     return pd.Series(value[1:] / value[:-1] - 1.0, index=pd.DatetimeIndex(days, name="date"), name="returns")
+
+
+def decided(panel: Panel, decisions: Sequence[Decision]) -> pd.DataFrame:
+    """One row per rebalance, weights as shares of the account's value; NaN or "" where nobody watched.
+
+    chosen: symbols with a target; invested: their sum; largest: of one symbol; the other columns as in ``Decision``.
+    """
+    rows = [
+        (one.t, (one.target > 0).sum(), one.target.sum(), one.target.max(), *(getattr(one, key) for key in _WATCHED))
+        for one in decisions
+    ]
+    return _table(rows, ("row", "chosen", "invested", "largest", *_WATCHED), panel)
 
 
 def targets(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> pd.DataFrame:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nnstrategies.errors import ConfigError
-from nnstrategies.evidence import Measure
+from nnstrategies.factors import Measure
 from nnstrategies.feeds.simulated import SimulatedMarket
 from nnstrategies.holding import Holding, Horizon, Price
 from nnstrategies.market_settings import SLIPPAGE, AccountSettings, CostSettings, FlatSettings, SlippageSettings
-from nnstrategies.search.settings import SearchSettings
+from nnstrategies.periods import Period
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings
+from nnstrategies.strategies.correlation import CorrelationSettings
 from nnstrategies.strategies.stops import StopSettings
 from nnstrategies.training.plan import RefitPlan, Start
 from nnstrategies.training.recipe import Recipe
@@ -43,6 +45,7 @@ class FileTables:
     fundamentals: str | None = None
     macro: str | None = None
     news: str | None = None
+    industries: str | None = None
     strict: bool = False
 
 
@@ -50,7 +53,8 @@ class FileTables:
 class ChinaTables:
     """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date, or ``symbols`` instead.
 
-    basics: turnover value, float and daily ratios. fundamentals: ``monthly`` or a file. macro, news: files of your own.
+    basics: turnover value, float and daily ratios. fundamentals, industries: ``monthly`` or a file. macro, news: files
+    of your own.
     leaky_members_on: the members of that day all along, which is survivorship: only to measure what it gains.
     """
 
@@ -63,6 +67,7 @@ class ChinaTables:
     fundamentals: str | None = None
     macro: str | None = None
     news: str | None = None
+    industries: str | None = None
     leaky_members_on: dt.date | None = None
 
 
@@ -166,19 +171,22 @@ class PublishedSettings:
     """A paper's own figures, printed beside the measured ones: portfolio -> figure of docs/metrics.md -> value.
 
     directions: recipe -> size of the forecast from which on it counts ("0", "0.01") -> lowest and highest share of
-    right directions.
+    right directions. classes: recipe -> figure -> value: accuracy, precision, recall, f1 (means over classes), hours of
+    training, the share right by class named (``buy``) and the accuracy by regime (``bull``); shares between 0 and 1.
     """
 
     source: str
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     directions: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    classes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class VariantSettings:
     """The same run with some keys changed (``a.b: value``); note says what that is.
 
-    recipes: only these (all, where empty), and the portfolios that can be made of them; the headline must be one.
+    recipes: only these (all, where empty), and the portfolios that can be made of them; the headline must be one, which
+    ``set`` may name.
     """
 
     note: str
@@ -229,6 +237,9 @@ class StrategySettings:
     threshold: float | None = None
     rebalance: Literal["month", "week", "day"] = "month"
     max_weight: float | None = None
+    max_industry: float | None = None
+    max_turnover: float | None = None
+    correlation: CorrelationSettings | None = None
     cash_buffer: float = 0.0
     stop: StopSettings | None = None
     repair: bool = True
@@ -240,6 +251,8 @@ class StrategySettings:
         _require(self.min_listed_days >= 0, "min_listed_days", "0 or more sessions", self.min_listed_days)
         _require(self.top_n is None or self.top_n >= 1, "top_n", "at least 1, or null for all", self.top_n)
         _require(self.max_weight is None or 0 < self.max_weight <= 1, "max_weight", "0 < weight <= 1", self.max_weight)
+        for key, cap in (("max_industry", self.max_industry), ("max_turnover", self.max_turnover)):
+            _require(cap is None or 0 < cap <= 1, key, "0 < share <= 1", cap)
         _require(0 <= self.cash_buffer < 1, "cash_buffer", "0 <= buffer < 1", self.cash_buffer)
 
 
@@ -251,7 +264,9 @@ class RunConfig:
     (``s4``). inputs: recipe -> those that it sees, all of its task's for a recipe that is not named. market: rule book,
     by name or file; by default that of the data's source. groups, measure: see TaskSettings; tasks: what further
     recipes learn. portfolios: made of several recipes; without any, each recipe of the run's own task trades alone.
-    published, variants: a paper's figures, and the same run with something changed (``run --variants``).
+    published, variants: a paper's figures, and the same run with something changed (``run --variants``). periods: named
+    spans that the report looks at by themselves, such as a crash. search, cross_validation: settings chosen through
+    time, and folds before the test; None leaves them out.
     executor, workers: where independent fits run, and in how many processes; results do not depend on it.
     """
 
@@ -278,10 +293,12 @@ class RunConfig:
     portfolios: Mapping[str, PortfolioSettings] = field(default_factory=dict)
     published: PublishedSettings | None = None
     variants: Mapping[str, VariantSettings] = field(default_factory=dict)
+    periods: Mapping[str, Period] = field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     executor: Literal["local", "processes"] = "processes"
     workers: int = 2
     search: SearchSettings | None = None
+    cross_validation: CrossValidationSettings | None = None
 
     @property
     def main_task(self) -> TaskSettings:

@@ -119,6 +119,12 @@ class View:
         self.short_history = True
         return np.vstack([np.full((-first, self.N), np.nan), known])
 
+    def traded(self, length: int) -> BoolArray:
+        """Which of the last ``length`` sessions each symbol traded on [length, N]; False before the panel starts."""
+        first = self.t + 1 - length
+        known = self._panel.trading[max(first, 0) : self.t + 1]
+        return np.vstack([np.zeros((max(-first, 0), self.N), dtype=bool), known])
+
     def series(self, name: str, length: int) -> FloatArray:
         """The last ``length`` values of a panel series such as ``benchmark``, or fewer at the start."""
         if name not in self._panel.series:
@@ -136,6 +142,16 @@ class View:
     @property
     def has_scores(self) -> bool:
         return bool(self._table.names)
+
+    @property
+    def industry(self) -> AnyArray:
+        """Name of each symbol's industry as known at this close: object [N], "unknown" where no row names it."""
+        return np.array(self._panel.industry_names, dtype=object)[self._panel.industry[self.t]]
+
+    @property
+    def knows_industries(self) -> bool:
+        """Whether there is a table of industries at all."""
+        return "industries" in self._panel.event_names
 
     @property
     def member(self) -> BoolArray:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from run_folder_books import blocked, books
 from run_folder_explained import FEATURES, explained
+from run_folder_judged import PERIODS, PUBLISHED, judged
+from run_folder_positions import managed
 
 RECIPES = ("ridge", "gradient_boosting", "lstm", "cnn_lstm")
 NETWORKS = ("lstm", "cnn_lstm")
@@ -48,6 +50,8 @@ def write_run_folder(root: Path, sample: Sample = Sample()) -> Path:
     _write(root / "scores.parquet", _scores(rng, days[:3], symbols))
     seeds = {recipe: _seeds(recipe, sample) for recipe in RECIPES}
     for name, frame in explained(np.random.default_rng(sample.seed), days, refit_rows, seeds, HEADLINE).items():
+        _write(root / f"{name}.parquet", frame)
+    for name, frame in judged(np.random.default_rng(sample.seed), days, seeds).items():
         _write(root / f"{name}.parquet", frame)
     _json(root / "timeline.json", _timeline(days, refit_rows, sample))
     _json(root / "evidence.json", _evidence(rng, ic, sample))
@@ -143,6 +147,8 @@ def _trading(
     _write(root / "fills.parquet", fill)
     _write(root / "orders.parquet", fill[["date", "symbol", "side", "size"]].assign(reason="rebalance"))
     refused = pd.DataFrame(refusals, columns=["date", "symbol", "side", "size", "reason", "detail"])
+    for name, table in managed(days[rows], sample.held).items():
+        _write(root / f"{name}.parquet", table)
     ledger, actions = books(fill, position)
     _write(root / "refusals.parquet", refused)
     _write(root / "blocked.parquet", blocked(rng, refused, days, 1 / sample.held))
@@ -262,6 +268,9 @@ def _manifest(days: pd.DatetimeIndex, sample: Sample) -> dict[str, Any]:
         "label": {"kind": "return", "horizon_days": 10},
         "test": {"first": f"{days[0]:%Y-%m-%d}", "last": f"{days[-1]:%Y-%m-%d}"},
         "headline": HEADLINE,
+        "published": PUBLISHED,
+        "periods": PERIODS,
+        "tasks": {"main": {"recipes": list(RECIPES), "overlap_days": 10}},
         "benchmark": {"name": "Simulated index", "kind": "price index"},
         "costs": {"kind": "schedule", "commission_bps": 3.0, "minimum": None, "net_of_exchange_fees": False},
         "market": {

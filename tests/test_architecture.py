@@ -45,7 +45,10 @@ ALLOWED = {
     "brokers": BASE | {"market"},
     "engine": BASE | {"feeds", "brokers"},
     "audit": DATA | {"factors", "training", "predictors", "evidence", "backtest"},
-    "report": {"errors", "typing"},
+    "comparison": {"typing"},
+    "resampling": {"typing"},
+    "regimes": {"typing"},
+    "report": {"errors", "typing", "comparison", "resampling"},
 }
 HEAVY = {"torch", "captum", "ccxt", "matplotlib", "pyfolio"}
 MAY_NOT = {"strategies": {"torch"}, "view": {"torch"}, "indicators": {"torch"}, "report": {"torch", "backtrader"}}

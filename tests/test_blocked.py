@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nnstrategies.brokers.journal import AccountRow, FillRow, Journal, PositionRow, RefusalRow
 from nnstrategies.recording import targets
-from nnstrategies.strategies.base import Decision
+from nnstrategies.strategies.targets import Decision
 from tests.small_market import make_panel
 from tests.test_repair import N, T, blocked, fills, prices, refusals, run, suspended
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from nnstrategies.pipeline.explaining import FULL, QUICK, Effort, explain
 from nnstrategies.report.importance import quick_note
 from nnstrategies.report.run_folder import read_run_folder
 
-TABLES = ("importance", "confusion", "calibration", "class_outputs", "folds")
+TABLES = ("importance", "confusion", "calibration", "class_outputs", "judged", "folds")
 QUICKER = {**TINY, "evidence": {"refits": 0, "every_days": 6}, "workers": 1}
 
 
@@ -64,6 +65,44 @@ def test_class_outputs_are_those_of_the_stored_scores_and_of_judged_dates_only(t
     assert table["count"].sum() == len(outputs)
     for row in table.itertuples():
         assert counted.get((row.recipe, row.seed, row.actual, row.predicted), 0) == row.count
+
+
+def test_right_classes_by_date_add_up_to_the_confusion_matrix(trained):
+    judged, table = (pd.read_parquet(trained / f"{name}.parquet") for name in ("judged", "confusion"))
+    outputs = pd.read_parquet(trained / "class_outputs.parquet")
+    keys = ["recipe", "seed", "predicted"]
+    sums = judged.groupby(keys)[["named", "right"]].sum()
+    right = table["count"].where(table["actual"] == table["predicted"], 0)
+    assert sums["named"].to_dict() == table.groupby(keys)["count"].sum().to_dict()
+    assert sums["right"].to_dict() == table.assign(right=right).groupby(keys)["right"].sum().to_dict()
+    assert set(judged["date"]) == set(outputs["date"])
+    day = judged["date"].iloc[0]
+    one = outputs[(outputs["date"] == day) & (outputs["recipe"] == "lstm") & (outputs["seed"] == 2)]
+    found = judged[(judged["date"] == day) & (judged["recipe"] == "lstm") & (judged["seed"] == 2)]
+    hits = one.assign(right=one["actual"] == one["predicted"]).groupby("predicted")["right"].agg(["size", "sum"])
+    for row in found.itertuples():
+        assert (row.named, row.right) == (tuple(hits.loc[row.predicted]) if row.predicted in hits.index else (0, 0))
+
+
+def test_seconds_are_known_of_every_fit_and_are_in_no_version(trained):
+    table = pd.read_parquet(trained / "fit_seconds.parquet")
+    timeline = json.loads((trained / "timeline.json").read_text(encoding="utf-8"))
+    fits = {(row["recipe"], row["seed"], row["asof"]) for row in timeline}
+    assert {(row.recipe, row.seed, f"{row.asof:%Y-%m-%d}") for row in table.itertuples()} == fits
+    assert (table["seconds"] > 0).all()
+    for manifest in trained.glob("versions/*/manifest.json"):
+        assert "seconds" not in manifest.read_text(encoding="utf-8")
+
+
+def test_regimes_begin_with_the_close_before_the_test_and_read_the_benchmark_alone(trained):
+    run, table = reopen(trained), pd.read_parquet(trained / "regimes.parquet")
+    first, last = run.test_rows
+    level = run.panel.series["benchmark"]
+    assert len(table) == last - first + 2
+    trailing = level[first - 1 : last + 1] / level[first - 61 : last - 59] - 1
+    np.testing.assert_allclose(table["trailing"], trailing)
+    expected = np.select([trailing > 0.05, trailing < -0.05], ["bull", "bear"], "volatile")
+    assert table["regime"].tolist() == expected.tolist()
 
 
 def test_no_version_is_judged_on_days_before_it_was_in_force(trained):
@@ -114,7 +153,7 @@ def test_a_run_of_returns_has_empty_class_tables(tmp_path):
     run = start(parse(tree | {"headline": "ridge", "inputs": {}, "seeds": [1]}, "tiny"), tmp_path)
     train(run)
     found = frames(run.folder.path)
-    assert all(found[name].empty for name in ("confusion", "calibration", "class_outputs"))
+    assert all(found[name].empty for name in ("confusion", "calibration", "class_outputs", "judged"))
     assert "count" in found["calibration"].columns
     assert set(found["importance"]["metric"]) == {"rank_ic"}
 

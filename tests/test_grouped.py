@@ -82,6 +82,22 @@ def test_settings_of_a_symbols_own_are_its_alone():
     assert own[2].version.manifest["settings"]["hidden"] == 5
 
 
+def test_a_group_that_fails_a_later_fit_keeps_the_version_in_force():
+    name, recipe = SAMPLES.features.symbols[1], GroupedRecipe(PER_SYMBOL)
+    before = recipe.fit(SAMPLES, ASOF, seed=1)
+    mask = SAMPLES.mask.copy()
+    mask[: ASOF + 11, 1] = False  # suspended for so long that nothing is left to train on
+    gone = replace(SAMPLES, mask=mask)
+    after = recipe.fit(gone, ASOF + 10, seed=1, incumbent=Incumbent(before, gate=False))
+    same = [a.version.id == b.version.id for a, b in zip(after.parts, before.parts, strict=True)]
+    assert same == [False, True, False, False]
+    assert "no training rows" in after.manifest["kept"][name]
+    assert after.manifest["refused"] == {}
+    assert np.isfinite(after.predict(SAMPLES.features, SAMPLES.mask[365], 365)[SAMPLES.mask[365], 0]).all()
+    nothing = replace(SAMPLES, mask=np.zeros_like(mask))
+    assert recipe.fit(nothing, ASOF + 10, seed=1, incumbent=Incumbent(before)).id == before.id
+
+
 def test_a_group_keeps_its_own_incumbent():
     ruined = GroupedRecipe(replace(PER_SYMBOL, epochs=1, lr=3.0, clip_norm=100.0))
     good = GroupedRecipe(PER_SYMBOL).fit(SAMPLES, ASOF, seed=1)

@@ -7,10 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning import CONTRASTS, FAST, PARTS, Interval, Market, interval, make_market, shares, verdict
+from learning import (
+    CONTRASTS,
+    FAST,
+    LARGE,
+    PARTS,
+    USUAL,
+    Interval,
+    Market,
+    interval,
+    kept,
+    make_market,
+    shares,
+    verdict,
+)
 from learning_recipes import Claim, recipes
 
-from nnstrategies.feeds.simulated import SimulatedMarket
+from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.training import NetworkRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,6 +99,21 @@ def test_a_claim_holds_only_where_the_whole_interval_bears_it_out(
     claim: Claim, low: float, high: float, said: str
 ) -> None:
     assert verdict(claim, Interval((low + high) / 2, low, high)) == said
+
+
+def test_fits_that_a_log_holds_are_not_repeated(tmp_path: Path) -> None:
+    log = tmp_path / "fits.log"
+    log.write_text("market 21, ridge, indicators: 0.1000 -0.2000 0.3000 0.4000\nmarket 21, lstm: 0.1 0.2\nother\n")
+    assert kept(log) == {(21, "ridge, indicators"): [0.1, -0.2, 0.3, 0.4]}
+    assert kept(None) == kept(tmp_path / "none.log") == {}
+
+
+def test_a_large_market_is_tested_on_the_same_sessions() -> None:
+    usual, large = (simulate(replace(size, symbols=4, members=3))[0].calendar for size in (USUAL, LARGE))
+    assert large.sessions[-1] == usual.sessions[-1]
+    trained = [calendar.first_on_or_after("2019-01-02") for calendar in (usual, large)]
+    assert trained[1] == pytest.approx(2 * trained[0], rel=0.01)
+    assert LARGE.members == 4 * USUAL.members
 
 
 def test_every_network_of_the_package_is_measured() -> None:

@@ -89,6 +89,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 DETERMINED = ("scores", "ic", "losses", "targets", "orders", "fills", "refusals", "positions", "account", "returns")
+DETERMINED += ("judged", "regimes")
 
 
 def test_a_run_repeated_gives_the_same_bytes_whatever_the_workers(finished, tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -22,13 +24,14 @@ from nnstrategies.report import build_report
 from nnstrategies.report.blocked import blocked_orders, worst_day
 from nnstrategies.report.definitions import DEFINITIONS
 from nnstrategies.report.formats import p_text, percent, ratio
-from nnstrategies.report.html import market_rules
+from nnstrategies.report.html import market_rules, report_tables
 from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import per_year, run_metrics
 from nnstrategies.report.run_folder import COLUMNS, RunFolder, read_run_folder
 from nnstrategies.report.tables import comparison, known_truth, monthly_heat_map, refusals, target_differences
 from nnstrategies.report.verdict import result_finding, score_finding, verdict
 
+ROOT = Path(__file__).parents[1]
 SMALL = Sample(symbols=20, sessions=200, held=6, seeds=2, null=39)
 
 
@@ -118,6 +121,19 @@ def test_headline_figures_on_the_page_are_those_of_metrics_json(built: Path, pag
         assert f"<dd>{text}</dd>" in page
     dates = f"{figures['max_drawdown_peak']} to {figures['max_drawdown_trough']}"
     assert dates.replace("-", "\u2011") in page
+
+
+def test_tables_for_the_docs_are_those_of_the_page(
+    built: Path, page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = report_tables(built)
+    assert {"comparison", "evidence", "costs"} <= set(found)
+    for row in found["comparison"].rows:
+        assert all(html.escape(cell) in page for cell in row.cells)
+    script = ROOT / "benchmarks" / "results_table.py"
+    monkeypatch.setattr(sys, "argv", [str(script), str(built), "comparison"])
+    runpy.run_path(str(script), run_name="__main__")
+    assert capsys.readouterr().out.count("\n| ") == len(found["comparison"].rows) + 1
 
 
 def test_the_position_ratio_is_drawn_beside_what_was_asked_for(page: str) -> None:

@@ -270,7 +270,7 @@ def test_the_process_hears_of_pruned_and_impossible_trials_too():
 def test_the_process_finds_a_better_region_than_chance(monkeypatch):
     """On a smooth objective, 24 proposals come nearer to the best than 24 random ones, over seeds."""
 
-    def value_of(version: Any, known: Any, fold: Any, objective: str) -> FoldResult:
+    def value_of(version: Any, known: Any, fold: Any, objective: str, measure: str) -> FoldResult:
         return replace(
             judged_fold(), value=-((np.log10(version.penalty) + 2.3) ** 2) - (version.stride_days - 7) ** 2 / 9
         )

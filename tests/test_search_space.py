@@ -10,11 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnstrategies.config import parse, to_tree
+from nnstrategies.config import fast, parse, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.search import SearchSettings, Space, check_search, with_values
 from nnstrategies.search.space import Range, _listed
-from nnstrategies.training import EnsembleRecipe, GroupedRecipe, RidgeRecipe
+from nnstrategies.training import EnsembleRecipe, GroupedRecipe, LogisticRecipe, Recipe, RidgeRecipe, SVMRecipe
 from nnstrategies.training.augment import Augment
 from tests.small_samples import ALL, LSTM
 
@@ -79,11 +79,83 @@ def test_accuracy_needs_classes():
         parse(tree, "small.yaml")
 
 
-def test_rank_ic_needs_symbols_to_compare():
-    settings = SearchSettings("lstm", {"lr": [0.1, 0.2]}, every="once")
-    with pytest.raises(ConfigError, match="lstm is measured through time; take accuracy or loss"):
-        check_search(settings, {"lstm": LSTM}, "up_down", "year", "time")
-    check_search(replace(settings, objective="loss"), {"lstm": LSTM}, "up_down", "year", "time")
+PERCENT = {
+    "lstm": replace(LSTM, target="percent"),
+    "ridge": RidgeRecipe(target="percent"),
+    "gradient_boosting": replace(ALL["gradient_boosting"], target="percent"),
+}
+RETURNS = {**{name: replace(one, target="rank") for name, one in PERCENT.items()}, "momentum": ALL["momentum"]}
+CLASSES = {"logistic": LogisticRecipe(), "svm": SVMRecipe(), "ridge": RidgeRecipe(), "lstm": LSTM}
+VARIED = {"lstm": "epochs", "ridge": "penalty", "gradient_boosting": "leaves", "momentum": "feature"}
+
+
+def searched(recipe: str, objective: str) -> SearchSettings:
+    values = ["ret_1", "volatility_20"] if recipe == "momentum" else [1, 2]
+    return SearchSettings(recipe, {VARIED.get(recipe, "penalty"): values}, every="once", objective=objective)
+
+
+def refusal(name: str, objective: str, recipes: dict[str, Recipe], label: str, groups: str) -> str:
+    try:
+        check_search(searched(name, objective), recipes, label, "year", groups)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("objective", ["rank_ic", "loss"])
+@pytest.mark.parametrize("name", list(PERCENT))
+def test_forecasts_in_percent_of_single_symbols_may_be_searched_by_rank_ic_and_by_loss(name, objective):
+    check_search(searched(name, objective), PERCENT, "return", "year", "symbol")
+
+
+@pytest.mark.parametrize("groups", ["pooled", "symbol"])
+@pytest.mark.parametrize("label", ["return", "up_down", "buy_hold_sell"])
+@pytest.mark.parametrize("objective", ["accuracy", "loss"])
+@pytest.mark.parametrize("recipes", [RETURNS, CLASSES, PERCENT])
+def test_what_is_refused_for_its_objective_passes_with_the_mend_it_is_given(recipes, objective, label, groups):
+    """Advice that is refused in its turn would be no advice."""
+    for name in recipes:
+        said = refusal(name, objective, recipes, label, groups)
+        if not said:
+            continue
+        mends = [mend for mend in ("rank_ic", "loss") if mend in said.partition("take ")[2]]
+        assert "rank_ic" in mends
+        assert not any(refusal(name, mend, recipes, label, groups) for mend in mends)
+        if "target: percent" in said:
+            assert not refusal(name, objective, {name: replace(recipes[name], target="percent")}, label, groups)
+
+
+def test_the_fast_form_has_fewer_trials_and_all_of_a_grid():
+    """A grid with fewer trials than combinations would be refused when the run folder is opened again."""
+    spans = {"settings.hidden": {"low": 4, "high": 7}, "batch": [32, 64, 128]}
+    for method, trials in (("grid", 30), ("gp", 10)):
+        config = fast(parse(config_with(space=spans, method=method), "small.yaml"))
+        assert config.search.trials == trials
+        assert parse(to_tree(config), "again.yaml").search == config.search
+
+
+def test_a_loss_within_a_date_means_nothing_for_a_symbol_alone():
+    settings = searched("lstm", "loss")
+    check_search(settings, {"lstm": LSTM}, "return", "year", "pooled")
+    with pytest.raises(ConfigError, match=r"set recipes\.lstm\.target: percent, or take rank_ic"):
+        check_search(settings, {"lstm": LSTM}, "return", "year", "symbol")
+    either = replace(settings, space={"target": ["rank", "percent"]})
+    check_search(either, {"lstm": LSTM}, "return", "year", "symbol")
+
+
+def test_a_search_per_symbol_needs_a_model_per_symbol():
+    settings = replace(searched("ridge", "loss"), per="symbol")
+    check_search(settings, PERCENT, "return", "year", "symbol")
+    with pytest.raises(ConfigError, match="set groups: symbol, or leave out per"):
+        check_search(settings, PERCENT, "return", "year", "pooled")
+
+
+def test_a_library_takes_the_place_of_a_space():
+    check_search(SearchSettings("ridge", library="runs/a/search.json"), PERCENT, "return", "year")
+    with pytest.raises(ConfigError, match="leave out space, or the library"):
+        replace(searched("ridge", "loss"), library="runs/a/search.json")
+    with pytest.raises(ConfigError, match="space: expected at least one setting"):
+        SearchSettings("ridge")
 
 
 def test_a_config_with_a_search_survives_being_written_and_read():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from small_systems import small_tree
 
 from nnstrategies.config import parse, read_config
 from nnstrategies.feeds.china import load_china, member_spans
@@ -18,26 +18,11 @@ from nnstrategies.pipeline.variants import config_of
 from tests.test_pipeline import ROOT
 
 CONFIG = ROOT / "configs" / "systems" / "s1_cnn_lstm_timing.yaml"
-FEW = {"epochs": 2, "valid_days": 40}
-SIZES = {"channels_1": 4, "channels_2": 4, "grid": 2, "hidden": 8, "dense": 6}
 
 
 def small() -> dict:
     """The committed config on a simulated market: data, dates, book, sizes and counts are cut, nothing else."""
-    tree = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    tree["data"] = {
-        "source": "simulated",
-        "symbols": 24,
-        "members": 16,
-        "sessions": 520,
-        "seed": 5,
-        "start": "2012-01-04",
-    }
-    tree["walk_forward"] = {"first_test": "2013-09-02", "last_test": "2014-02-14", "refit": "once", "valid_days": 40}
-    tree["recipes"]["cnn"] |= FEW | {"settings": SIZES}
-    tree["recipes"]["timer"] |= FEW | {"settings": {"hidden": 6, "dense": 4}}
-    tree |= {"seeds": [1, 2], "evidence": {"refits": 1}, "market": "simulated", "costs": {"kind": "flat"}}
-    tree["strategy"]["top_n"] = 5
+    tree = small_tree("S1")
     tree["variants"] = {"leaky_scaler": tree["variants"]["leaky_scaler"]}
     return tree
 

@@ -11,17 +11,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_systems import small_tree
 
 from nnstrategies.audit import check_recipe
-from nnstrategies.checked import place
 from nnstrategies.config import parse, read_config, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.evidence import mean_rank_ic
+from nnstrategies.factors import factor_quantiles
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.pipeline import report, run_variants, start, trade, train
 from nnstrategies.pipeline.trading import portfolios
 from nnstrategies.pipeline.variants import config_of
 from nnstrategies.predictors import score
+from nnstrategies.report.html import report_tables
 from nnstrategies.settings import RunConfig
 from nnstrategies.training import FactorScreenRecipe, GradientBoostingRecipe, Timeline, walk_forward
 from nnstrategies.training.timeline import Entry
@@ -30,36 +32,15 @@ from tests.small_samples import market_samples, samples_of
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "systems" / "s4.md").read_text(encoding="utf-8")
 WHOLE = read_config("s4_lstm_filter")
-SMALLER = {
-    "data": {"source": "simulated", "symbols": 24, "members": 18, "sessions": 560, "seed": 4, "late_listings": 0.0},
-    "walk_forward.first_test": "2016-12-01",
-    "walk_forward.last_test": "2017-02-28",
-    "walk_forward.refit": "quarter",
-    "recipes.factors.train_days": 60,
-    "recipes.lstm.settings": {"layers": 3, "hidden": 4, "dropout": 0.2},
-    "recipes.lstm.epochs": 1,
-    "recipes.lstm.valid_days": 40,
-    "recipes.lstm.stride_days": 2,
-    "tasks.filter.window": 8,
-    "tasks.filter.picks": {"of": "factors", "since": "2016-07-01", "top_n": 6},
-    "variants": {"screened": {"note": "x", "set": {"recipes.factors.leaky_until": "2017-02-28"}}},
-    "strategy.top_n": 6,
-    "strategy.max_weight": 0.3,
-    "seeds": [1, 2],
-    "evidence.refits": 1,
-    "market": "simulated",
-    "workers": 1,
-}
+SCREENED = {"screened": {"note": "x", "set": {"recipes.factors.leaky_until": "2017-02-28"}}}
 
 
 def smaller() -> RunConfig:
     """The shipped config on a simulated market, which has no pb, pe, ps: two factors are left."""
-    tree = to_tree(WHOLE)
+    tree = small_tree("S4", {"variants": SCREENED, "workers": 1})
     tree["recipes"].pop("persistence")
     tree["portfolios"].pop("filtered_persistence")
     tree["tasks"]["filter"]["recipes"] = ["lstm", "logistic", "gradient_boosting"]
-    for key, value in SMALLER.items():
-        place(tree, key, value, "smaller")
     return parse(tree, "smaller")
 
 
@@ -75,6 +56,30 @@ def finished(tmp_path_factory: pytest.TempPathFactory):
 
 def returns(run) -> pd.DataFrame:
     return pd.read_parquet(run.folder.path / "returns.parquet").set_index("date")
+
+
+def test_the_report_shows_what_the_screens_saw_and_what_quintiles_earned(finished):
+    screens = pd.read_parquet(finished.folder.path / "screens.parquet")
+    entries = finished.folder.read_json("timeline.json")
+    asofs = {row["asof"] for row in entries if row["recipe"] == "factors"}
+    assert {str(day.date()) for day in screens["asof"]} == asofs
+    assert set(screens["horizon_days"]) == {5, 15, 30}
+    assert set(screens["factor"]) == {"log_float_value", "momentum_250_20"}
+    samples, (first, last) = finished.samples_of("factors"), finished.test_rows
+    rows = np.arange(first, last + 1)
+    found = pd.read_parquet(finished.folder.path / "quintiles.parquet")
+    direct = factor_quantiles(samples.features, samples.labels, samples.mask, rows).mean
+    for f, name in enumerate(samples.features.names):
+        own = found[(found["factor"] == name) & (found["span"] == "test")]
+        assert own["mean_return"].tolist() == pytest.approx(direct[f].tolist(), nan_ok=True)
+    # what was measured before the test ends where its returns were not known yet
+    end = samples.labels.end[:first]
+    known = ((end >= 0) & (end < first)).any(axis=1).sum()
+    assert (found["dates"][found["span"] == "before"] <= known).all()
+    tables = report_tables(finished.folder.path)
+    assert [row.label for row in tables["screens"].rows] == list(samples.features.names)
+    assert len(tables["quintiles"].rows) == 2 * len(samples.features.names) + 1
+    assert "Quintile returns in the test" in (finished.folder.path / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_shipped_config_is_the_papers():

@@ -9,38 +9,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from small_systems import small_tree
 
-from nnstrategies.config import parse, read_config, to_tree
+from nnstrategies.config import fast, parse, read_config
 from nnstrategies.errors import DataError
 from nnstrategies.features import feature_names
 from nnstrategies.feeds.china import load_china
+from nnstrategies.models.mlp import hidden_nodes
 from nnstrategies.pipeline import report, run_variants, start, trade, train
+from nnstrategies.pipeline.tasks import features_of, samples_of
 from nnstrategies.pipeline.variants import config_of
 from nnstrategies.settings import RunConfig
 
-MARKET = {"source": "simulated", "symbols": 3, "members": 3, "sessions": 480, "seed": 5, "late_listings": 0.0}
-SPAN = {"first_test": "2016-07-01", "last_test": "2016-10-31", "refit": "once"}
 
-
-def small(name: str, features: list[str], window: int, kept: dict[str, dict[str, Any]]) -> RunConfig:
+def small(system: str, features: list[str], kept: dict[str, dict[str, Any]]) -> RunConfig:
     """A shipped config with another market, fewer inputs, one seed, and the fits of a minute."""
-    tree = to_tree(read_config(name))
-    tree |= {"data": MARKET, "walk_forward": SPAN, "features": features, "window": window, "market": "simulated"}
-    tree |= {"seeds": [1], "evidence": {"refits": 1, "every_days": 10}, "variants": kept, "inputs": {}}
-    tree |= {"executor": "local"}
-    tree["recipes"]["gradient_boosting"] |= {"iterations": 8}
-    tree["tasks"]["direction"] |= {"features": features, "window": window}
-    for recipe in tree["recipes"].values():
-        recipe |= {"train_days": None} if "train_days" in recipe else {}
-        recipe |= {"epochs": 1, "valid_days": 30, "stride_days": 5, "batch": 16} if recipe["kind"] == "network" else {}
-    return parse(tree, name)
+    fewer = {"features": features, "tasks.direction.features": features, "variants": kept, "inputs": {}}
+    return parse(small_tree(system, fewer | {"seeds": [1], "executor": "local"}), system)
 
 
 @pytest.fixture(scope="module")
 def s5(tmp_path_factory: pytest.TempPathFactory):
     kept = {"leaky": {"note": "the whole series", "set": {"features": ["leaky_forward_adjusted_close", "ret_1"]}}}
     kept["leaky"] |= {"recipes": ["sequence_lstm"]}
-    config = small("s5_threshold_lstm", ["level_close", "ret_1"], 20, kept)
+    config = small("S5", ["level_close", "ret_1"], kept)
     run = start(config, tmp_path_factory.mktemp("s5"))
     train(run)
     trade(run)
@@ -101,7 +93,7 @@ def test_the_report_shows_published_and_measured_directions_and_the_leak(s5):
 
 
 def test_s3_trades_rises_with_stops_and_judges_its_forecasts(tmp_path: Path):
-    config = small("s3_lstm_forecaster", ["level_open", "level_close", "weekday_sin"], 10, {})
+    config = small("S3", ["level_open", "level_close", "weekday_sin"], {})
     run = start(config, tmp_path)
     train(run)
     trade(run)
@@ -111,6 +103,37 @@ def test_s3_trades_rises_with_stops_and_judges_its_forecasts(tmp_path: Path):
     fills = run.folder.read_frame("fills")
     assert set(fills["side"]) == {"buy", "sell"}
     assert config.strategy.stop.take_profit == 0.1
+    _check_directions_by_date(run, table)
+    _check_prices(run)
+
+
+def _check_directions_by_date(run, forecasts):
+    """They add up to the table of forecasts without a threshold; recipes with class labels are judged elsewhere."""
+    by_date = run.folder.read_frame("judged_forecasts")
+    assert set(by_date["recipe"]) == {n for n in run.config.recipes if run.config.task_of(n)[0] == "main"} - {
+        "persistence"  # which names no direction
+    }
+    sums = by_date.groupby(["recipe", "seed"])[["named", "right"]].sum()
+    whole = forecasts[forecasts["threshold"] == 0].groupby(["recipe", "seed"])[["acted", "hits"]].sum()
+    for key, row in sums.iterrows():
+        assert row.tolist() == whole.loc[key].tolist()
+
+
+def _check_prices(run):
+    """Each forecast is the price before, moved by the score; what came is the adjusted close of its session."""
+    path = run.folder.read_frame("forecast_path").set_index("date")
+    own = path[path["recipe"] == run.judged]
+    assert own["symbol"].nunique() == 1
+    symbol = own["symbol"].iloc[0]
+    closes = pd.Series(run.panel.adjusted("close")[:, run.panel.column(symbol)], pd.to_datetime(run.panel.sessions))
+    moves = closes.pct_change().loc[own.index]
+    np.testing.assert_allclose(own["price"] / own["unchanged"] - 1, moves, atol=1e-9)
+    scores = run.folder.read_frame("scores")
+    scores = scores[(scores["recipe"] == run.judged) & (scores["symbol"] == symbol)].groupby("date")["score"].mean()
+    said = scores.reindex(closes.index).shift(1).loc[own.index] / 100
+    np.testing.assert_allclose(own["forecast"] / own["unchanged"] - 1, said, atol=1e-6)
+    at_end = path[path["recipe"] == "persistence"]
+    np.testing.assert_allclose(at_end["forecast"], at_end["unchanged"])
 
 
 @pytest.mark.parametrize("name", ["s5_threshold_lstm", "s3_lstm_forecaster"])
@@ -125,9 +148,33 @@ def test_every_variant_is_a_config_that_keeps_split_and_stocks(name):
         changed = config_of(config, variant)
         assert changed.data == config.data
         assert changed.walk_forward.first_test == config.walk_forward.first_test
-        assert changed.headline == config.headline
+        assert changed.headline == config.variants[variant].set.get("headline", config.headline)
         assert changed.evidence.refits == 0
     assert all(not name.startswith("leaky_") for name in feature_names(config.features))
+
+
+def test_the_library_of_s5_holds_the_hidden_nodes_of_the_paper_for_each_stock():
+    config = read_config("s5_threshold_lstm")
+    nodes = [hidden_nodes(6, 1, alpha) for alpha in range(1, 11)]
+    for name, recipe in (("parameter_library", "sequence_lstm"), ("parameter_library_bp", "bp")):
+        for whole, trials in ((config, 10), (fast(config), 3)):
+            search = config_of(whole, name).search
+            assert (search.recipe, search.per, search.trials) == (recipe, "symbol", trials)
+            for span in search.space.values():
+                assert [span["low"], span["high"]] == [nodes[0], nodes[-1]]
+
+
+def test_s5_tests_the_bp_network_on_the_papers_100_days(shared_data: Path):
+    config = read_config("s5_threshold_lstm")
+    changed = config_of(config, "bp_100")
+    assert (changed.headline, list(changed.recipes)) == ("bp", ["bp"])
+    walk, data = changed.walk_forward, config.data
+    panel, _ = load_china(str(shared_data), data.start, data.end, symbols=data.symbols[:1], basics=True)
+    first = panel.calendar.first_on_or_after(str(walk.first_test))
+    assert panel.calendar.last_on_or_before(str(walk.last_test)) - first + 1 == 100
+    assert changed.recipes["bp"].train_days + walk.valid_days == 1400
+    samples = samples_of(changed.main_task, features_of(changed.main_task, panel), panel)
+    assert samples.mask[: first - 1400].any()  # whole windows go back further than it trains
 
 
 def test_s5_trains_on_nothing_of_its_test(shared_data: Path):

@@ -58,7 +58,18 @@ def test_a_trial_is_read_as_it_was_written(tmp_path):
     assert found.values == {"rank_ic": 0.1, "folds": [0.1, None]}
     assert found.returns.tobytes() == one.returns.tobytes()
     assert (found.dates == one.dates).all()
-    assert [path.name for path in (tmp_path / "trials").iterdir()] == [f"{one.id}.parquet"]
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == [f"{one.id}-pruned.parquet"]
+
+
+def test_a_candidate_pruned_once_and_finished_another_time_counts_once_as_finished(tmp_path):
+    """In either order: another search may give the same candidate up, or not."""
+    pruned = record(1, count=40, state="pruned")
+    finished = replace(record(1), identity=pruned.identity)
+    for number, order in enumerate(([pruned, finished], [finished, pruned], [pruned, pruned, finished, finished])):
+        ledger = TrialLedger(tmp_path / str(number))
+        assert [ledger.add(one) for one in order] == [True] + [False] * (len(order) - 1)
+        (found,) = ledger.read().trials
+        assert (found.state, len(found.returns)) == ("complete", 60)
 
 
 def test_the_same_thing_again_counts_once_whatever_it_is_called_and_whenever_it_ran(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from nnstrategies.config import fast, parse, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline import report, run_variants, start, trade, train
+from nnstrategies.report.definitions import recipe_label
 from tests.test_pipeline import FEATURES, NETWORK, TINY
 
 TREE = TINY | {
@@ -41,6 +42,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory):
     run_variants(run)
     report(run)
     return run
+
+
+def test_a_variant_may_have_a_headline_of_its_own_which_its_row_names(tmp_path):
+    recipes = {"ridge": {"kind": "ridge"}, "trees": {"kind": "gradient_boosting", "iterations": 2}}
+    only = {"note": "only the trees", "set": {"headline": "trees"}, "recipes": ["trees"]}
+    tree = TREE | {"recipes": recipes, "headline": "ridge", "evidence": {"refits": 0}, "variants": {"other": only}}
+    tree.pop("published")
+    run = start(parse(tree, "x"), tmp_path)
+    train(run)
+    trade(run)
+    run_variants(run)
+    report(run)
+    assert run.folder.read_json("variants.json")["other"]["headline"] == "trees"
+    said = f"{recipe_label('trees')} instead of {recipe_label('ridge')}: only the trees"
+    assert said in (run.folder.path / "report.html").read_text(encoding="utf-8")
 
 
 def test_each_variant_is_a_run_of_its_own_with_a_row_beside(finished):

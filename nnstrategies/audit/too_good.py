@@ -13,7 +13,8 @@ import numpy as np
 from nnstrategies.audit.findings import Finding, Stage
 from nnstrategies.calendar import Calendar
 from nnstrategies.errors import FitError
-from nnstrategies.evidence import Measure, mean_rank_ic, rank_ic, shuffled
+from nnstrategies.evidence import mean_rank_ic, rank_ic, shuffled
+from nnstrategies.factors import Measure
 from nnstrategies.predictors import score
 from nnstrategies.samples import Samples
 from nnstrategies.training.recipe import Recipe

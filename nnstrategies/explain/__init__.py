@@ -7,6 +7,7 @@ from nnstrategies.explain.classes import ClassOutputs, class_names, class_output
 from nnstrategies.explain.confusion import confusion
 from nnstrategies.explain.folds import folds
 from nnstrategies.explain.gradients import attributions, captum_missing, gradient_importance
+from nnstrategies.explain.hits import hits
 from nnstrategies.explain.judged import Judged
 from nnstrategies.explain.permutation import Block, feature_blocks, lag_blocks, permutation_importance
 
@@ -23,6 +24,7 @@ __all__ = [
     "feature_blocks",
     "folds",
     "gradient_importance",
+    "hits",
     "lag_blocks",
     "permutation_importance",
 ]

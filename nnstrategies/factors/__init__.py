@@ -5,7 +5,7 @@ from nnstrategies.factors.cross_section import limit_outliers, quantile, standar
 from nnstrategies.factors.factor_ics import FactorICs, factor_ics
 from nnstrategies.factors.factor_quantiles import FactorQuantiles, factor_quantiles
 from nnstrategies.factors.horizons import FactorSamples, forward_returns
-from nnstrategies.factors.ic import ic, rank_autocorrelation, rank_ic
+from nnstrategies.factors.ic import Measure, ic, rank_autocorrelation, rank_ic, rank_ics
 from nnstrategies.factors.orthogonal import gram_schmidt, mean_correlation
 from nnstrategies.factors.quantiles import quantile_of, quantile_returns, turnover
 from nnstrategies.factors.ranks import ranks
@@ -15,6 +15,7 @@ __all__ = [
     "FactorICs",
     "FactorQuantiles",
     "FactorSamples",
+    "Measure",
     "Screen",
     "composite",
     "factor_ics",
@@ -29,6 +30,7 @@ __all__ = [
     "quantile_returns",
     "rank_autocorrelation",
     "rank_ic",
+    "rank_ics",
     "ranks",
     "screen",
     "standardise",

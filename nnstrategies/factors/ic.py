@@ -7,6 +7,8 @@ are, never at t.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from nnstrategies.errors import DataError
@@ -15,6 +17,7 @@ from nnstrategies.factors.ranks import ranks
 from nnstrategies.typing import AnyArray, FloatArray
 
 LEAST_SYMBOLS = 3
+Measure = Literal["across", "time"]  # across the symbols of a date, or through time for each symbol
 
 
 def ic(factors: AnyArray, returns: AnyArray) -> FloatArray:
@@ -35,6 +38,11 @@ def rank_ic(factors: AnyArray, returns: AnyArray) -> FloatArray:
     n = usable.sum(axis=-1)
     mean_part = n * ((n + 1) / 2.0) ** 2
     return _ratio(_dot(x, y) - mean_part, (_dot(x, x) - mean_part) * (_dot(y, y) - mean_part), n)
+
+
+def rank_ics(scores: AnyArray, returns: AnyArray, measure: Measure) -> FloatArray:
+    """``rank_ic`` of [T, N]: across the symbols of each date [T], or through time for each symbol [N]."""
+    return rank_ic(scores, returns) if measure == "across" else rank_ic(scores.T, returns.T)
 
 
 def rank_autocorrelation(factors: AnyArray, lag: int = 1) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,23 +20,24 @@ from nnstrategies.explain import (
     feature_blocks,
     folds,
     gradient_importance,
+    hits,
     lag_blocks,
     permutation_importance,
 )
 from nnstrategies.explain.permutation import COLUMNS as IMPORTANCE
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.inputs import check_trained_data
 from nnstrategies.pipeline.run import Run
-from nnstrategies.training import FIXED, Progress, ProgressBar, Tick, Timeline, load_version
+from nnstrategies.predictors import stored_timelines
+from nnstrategies.training import FIXED, Progress, ProgressBar, Tick, Timeline
 from nnstrategies.training.device import resolve_device
 from nnstrategies.training.jobs import run_jobs
-from nnstrategies.training.timeline import Entry
-from nnstrategies.training.version import Version
 
 log = logging.getLogger(__name__)
 
 Frames = dict[str, pd.DataFrame]
 Key = tuple[str, int]  # recipe, seed
-_TABLES = ("importance", "confusion", "calibration", "class_outputs")
+_TABLES = ("importance", "confusion", "calibration", "class_outputs", "judged")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ FULL = Effort(dates=120, repeats=5, gradients=True, predictions=10**9)
 
 
 def explain(run: Run, recipes: Sequence[str] | None = None, effort: Effort = QUICK) -> None:
-    """Write importance, confusion, calibration, class_outputs and folds of a trained run's versions, out of sample.
+    """Write importance, confusion, calibration, class_outputs, judged and folds of a trained run, out of sample.
 
     recipes: whose importance is measured, by default the one that orders the headline; what was measured of others
     before stays. The other tables hold every recipe. Reads timeline.json and the stored versions; ConfigError for an
@@ -75,7 +75,7 @@ def explain(run: Run, recipes: Sequence[str] | None = None, effort: Effort = QUI
     if effort.gradients and captum_missing():
         log.info("explain: gradients are left out, captum is not installed; install nnstrategies[explain] for them")
     with run.stage("explain"):
-        timelines = stored_timelines(run)
+        timelines = stored_timelines(run.folder.path, run.config.device, allow_leaks=True)
         judged = {key: _judged(run, *key, timeline) for key, timeline in timelines.items()}
         keys = list(judged)
 
@@ -99,24 +99,10 @@ def explain_in_full(run: Run, recipes: Sequence[str] | None = None) -> None:
 
     Raises RunFolderError when the data is no longer what the models were trained on.
     """
-    run.check_trained_data()
+    check_trained_data(run)
     if recipes is None:  # a fixed rule needs no explaining
         recipes = [name for name, recipe in run.config.recipes.items() if not isinstance(recipe, FIXED)]
     explain(run, recipes, FULL)
-
-
-def stored_timelines(run: Run) -> dict[Key, Timeline]:
-    """The timeline of each recipe and seed, from timeline.json and the folder of versions."""
-    timelines: dict[Key, Timeline] = {}
-    loaded: dict[str, Version] = {}
-    for row in run.folder.read_json("timeline.json"):
-        name = row["version"]
-        if name not in loaded:
-            loaded[name] = load_version(run.folder.path / "versions" / name, run.config.device)
-        since, asof = (dt.date.fromisoformat(row[key]) for key in ("effective_from", "asof"))
-        entry = Entry(since, loaded[name], asof, row["decision"])
-        timelines.setdefault((row["recipe"], int(row["seed"])), Timeline()).append(entry)
-    return timelines
 
 
 def _judged(run: Run, name: str, seed: int, timeline: Timeline) -> Judged:
@@ -132,6 +118,7 @@ def _explained(run: Run, key: Key, judged: Judged, effort: Effort | None, progre
         frames["class_outputs"] = found.to_frame(sessions, symbols)
         frames["confusion"] = confusion(found)
         frames["calibration"] = calibration(found)
+        frames["judged"] = hits(found, sessions)
     if effort is not None and judged.comparable():
         frames["importance"] = _importance(run, key, judged, effort, progress)
     return {name: _labelled(frame, key) for name, frame in frames.items()}
@@ -184,6 +171,7 @@ def _empty(run: Run, name: str) -> pd.DataFrame:
         "class_outputs": found.to_frame(run.panel.sessions, run.panel.symbols),
         "confusion": confusion(found),
         "calibration": calibration(found),
+        "judged": hits(found, run.panel.sessions),
     }
     return _labelled(tables[name].iloc[:0].copy(), ("", 0))
 

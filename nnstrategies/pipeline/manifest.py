@@ -58,10 +58,13 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
         },
         "features": {"hash": run.feature_set.hash, "names": list(run.feature_set.names)},
         "label": {"kind": config.label.kind, "horizon_days": config.label.holding.most_days},
+        "tasks": _what_is_learned(run),
         "test": {"first": str(panel.sessions[first]), "last": str(panel.sessions[last])},
         "headline": config.headline,
         "judged": run.judged,
+        "leaks": leaky,
         "published": dataclasses.asdict(config.published) if config.published else None,
+        "periods": {name: [str(day) for day in period] for name, period in config.periods.items()},
         "portfolios": {name: dataclasses.asdict(portfolio) for name, portfolio in config.portfolios.items()},
         "strategy": strategy or "RebalanceStrategy",
         "command": _command(run, strategy),
@@ -80,6 +83,18 @@ def write_manifest(run: Run, strategy: str | None = None) -> None:
         ],
     }
     run.folder.write_json("manifest.json", manifest)
+
+
+def _what_is_learned(run: Run) -> dict[str, Any]:
+    """By task: its recipes and over how many sessions neighbouring labels overlap; 1 from rebalance to rebalance."""
+    tasks = {MAIN: run.config.main_task, **run.config.tasks}
+    return {
+        name: {
+            "recipes": list(task.recipes),
+            "overlap_days": task.label.horizon_days if task.label.horizon == "days" else 1,
+        }
+        for name, task in tasks.items()
+    }
 
 
 def _tasks(run: Run) -> list[Task]:

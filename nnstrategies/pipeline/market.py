@@ -24,6 +24,7 @@ from nnstrategies.panel import PRICE_FIELDS, Panel
 from nnstrategies.settings import ChinaTables, FileTables, RunConfig
 
 _LIMITS = ("limit_up", "limit_down")
+_BEARING = ("survivorship", "industries")  # beginnings of what loading says that goes into the report
 _SHOWN = 20  # unexplained rows on the console; all of them go into the file
 
 
@@ -85,6 +86,7 @@ def load_market(config: RunConfig) -> Market:
             fundamentals=data.fundamentals,
             macro=data.macro,
             news=data.news,
+            industries=data.industries,
             leaky_members_on=data.leaky_members_on,
         )
         return Market(
@@ -92,7 +94,7 @@ def load_market(config: RunConfig) -> Market:
             "China A-share tables",
             data.index,
             tuple(report.lines()),
-            _survivorship(report),
+            _bearing(report),
             timed=lambda: load_china_index(data.folder, data.start, data.end, data.index)[0],
         )
     assert isinstance(data, FileTables)
@@ -107,15 +109,16 @@ def load_market(config: RunConfig) -> Market:
         fundamentals=data.fundamentals,
         macro=data.macro,
         news=data.news,
+        industries=data.industries,
         strict=data.strict,
         name=config.name,
     )
-    return Market(panel, "files", data.benchmark or "none", tuple(report.lines()))
+    return Market(panel, "files", data.benchmark or "none", tuple(report.lines()), _bearing(report))
 
 
-def _survivorship(report: LoadReport) -> tuple[str, ...]:
-    """What the loading found about stocks that are missing because they did not survive."""
-    found = [problem for problem in report.cautions if problem.kind.startswith("survivorship")]
+def _bearing(report: LoadReport) -> tuple[str, ...]:
+    """What the loading found that bears on every result: stocks that did not survive, industries known too early."""
+    found = [problem for problem in report.cautions if problem.kind.startswith(_BEARING)]
     return tuple(f"{p.kind[0].upper()}{p.kind[1:]}: {p.count:,} (first: {p.example})." for p in found)
 
 

@@ -151,15 +151,6 @@ class Run:
                 f"benchmark: no value on {at}, inside the test; complete the table, test later or leave it out"
             )
 
-    def check_trained_data(self) -> None:
-        """Refuse data other than what the run's models were trained on."""
-        trained = self.folder.read_json("inputs.json")["data"]
-        if trained != self.panel.fingerprint:
-            raise RunFolderError(
-                f"run folder {self.folder.path}: its models were trained on data {trained[:12]}, the config now loads "
-                f"{self.panel.fingerprint[:12]}; restore the data or start a new run"
-            )
-
     def _check_measure(self, name: str, first: int, last: int) -> None:
         """Rank ICs across symbols need a date with 3 of them."""
         task = self.task(self.config.task_of(name)[0])

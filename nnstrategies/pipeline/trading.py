@@ -11,8 +11,10 @@ import pandas as pd
 from nnstrategies.backtest import BacktestResult, backtest
 from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
 from nnstrategies.errors import DataError
+from nnstrategies.industry_attribution import attribution
 from nnstrategies.market.read import read_book
 from nnstrategies.panel import Panel
+from nnstrategies.pipeline.inputs import check_trained_data
 from nnstrategies.pipeline.manifest import write_manifest
 from nnstrategies.pipeline.own_code import load_strategy
 from nnstrategies.pipeline.run import Run
@@ -36,7 +38,7 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
         log.info("backtest: complete, not done again")
         return
     chosen = load_strategy(strategy) if strategy else RebalanceStrategy
-    run.check_trained_data()
+    check_trained_data(run)
     with run.stage("backtest"):
         scores = portfolios(run)
         headline = run.config.headline
@@ -49,7 +51,7 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
             result = backtest_of(run.config, run.panel, strategy_class, scores[name], first, last)
             hedged = run.config.traded[name.split("/")[0]].hedged
             returns = _hedged(result, benchmark) if hedged else result.returns
-            return returns, result.frames() if name == headline else {}
+            return returns, _tables(run, result) if name == headline else {}
 
         results = dict(zip(names, run_jobs(job, len(names), run.workers), strict=True))
         done = {name: returns for name, (returns, _) in results.items()}
@@ -62,6 +64,14 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
     write_manifest(run, strategy)
     record_run(run, returns, strategy)
     run.folder.write_frame("returns", returns)
+
+
+def _tables(run: Run, result: BacktestResult) -> dict[str, pd.DataFrame]:
+    """What the headline recorded, with its attribution by industry where industries and something to link are known."""
+    tables = result.frames()
+    if "industries" in run.panel.event_names and (result.returns > -1).all():
+        tables["attribution"] = attribution(result.panel, tables, result.cash, *run.test_rows)
+    return tables
 
 
 def _hedged(result: BacktestResult, benchmark: pd.Series) -> pd.Series:

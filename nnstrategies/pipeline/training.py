@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnstrategies import __version__
-from nnstrategies.errors import RunFolderError
 from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.cross_validating import cross_validate, folds_of
 from nnstrategies.pipeline.explaining import explain
+from nnstrategies.pipeline.factor_tables import write_factors
 from nnstrategies.pipeline.forecasts import write_forecasts
+from nnstrategies.pipeline.inputs import check_inputs
+from nnstrategies.pipeline.judging import write_fit_seconds, write_regimes
 from nnstrategies.pipeline.leakcheck import quick_check
-from nnstrategies.pipeline.manifest import write_manifest
+from nnstrategies.pipeline.manifest import leaks, write_manifest
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.searching import recipe_at, search, write_outcome
 from nnstrategies.predictors import score
@@ -61,45 +62,32 @@ def train(run: Run, explained: Sequence[str] | None = None) -> None:
         log.info("training: complete, not done again")
         return
     run.check_test()
+    folds_of(run)  # too short a history is known now
     quick_check(run)
     market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
-    _check_inputs(run)
+    check_inputs(run)
     _write_truth(run)
-    for name in _in_order(run):
+    for name in in_order(run):
         if run.folder.has(f"parts/{name}.json"):
             log.info("%s: complete, not fitted again", name)
             continue
-        search(run, name)
-        with run.stage(f"train {name}"):
-            _train_recipe(run, name)
+        train_recipe(run, name)
     _join(run, explained)
 
 
-def _in_order(run: Run) -> list[str]:
+def in_order(run: Run) -> list[str]:
     """Recipes whose picks others learn from come first."""
     return sorted(run.config.recipes, key=lambda name: run.config.task_of(name)[1].picks is not None)
 
 
-def _check_inputs(run: Run) -> None:
-    """Parts of one run must come from one data set, one set of features and one version of the code."""
-    inputs = {
-        "data": run.panel.fingerprint,
-        "features": run.feature_set.hash,
-        "config": hashlib.sha256((run.folder.path / "config.yaml").read_bytes()).hexdigest(),
-        "code": __version__,
-    }
-    if not run.folder.has("inputs.json"):
-        run.folder.write_json("inputs.json", inputs)
-    before = run.folder.read_json("inputs.json")
-    changed = [name for name in inputs if before.get(name) != inputs[name]]
-    if changed:
-        raise RunFolderError(
-            f"run folder {run.folder.path}: {' and '.join(changed)} changed since the run began; expected what "
-            f"it began with, so that all its parts fit together: restore that or start a new run"
-        )
+def train_recipe(run: Run, name: str) -> None:
+    """Search, fit and judge one recipe: parts/<name>.json holds its evidence, parts/<name>-scores its scores."""
+    search(run, name)
+    with run.stage(f"train {name}"):
+        _fit(run, name)
 
 
-def _train_recipe(run: Run, name: str) -> None:
+def _fit(run: Run, name: str) -> None:
     """Every chain of every seed, and every refit of the null, as a job of its own; finished ones are not repeated."""
     config, last, plan = run.config, run.test_rows[1], run.plan_of(name)
     recipe = run.recipe_of(name)
@@ -108,7 +96,7 @@ def _train_recipe(run: Run, name: str) -> None:
     samples, calendar = run.samples_of(name), run.panel.calendar
     judged = run.judged_rows(name)
     null = 0 if isinstance(config.recipes[name], FIXED) else config.evidence.refits
-    store = FitStore(run.folder.path, config.device)
+    store = FitStore(run.folder.path, config.device, leaks(run))
     chains = [(seed, rows) for seed in seeds for rows in plan.chains(calendar)]
 
     def fit(number: int, progress: Progress | None) -> tuple[list[Entry], Float32Array]:
@@ -293,7 +281,11 @@ def _join(run: Run, explained: Sequence[str] | None) -> None:
         }
         folder.write_json("truth.json", truth)
     explain(run, explained)
+    cross_validate(run)
     write_forecasts(run)
+    write_factors(run)
+    write_regimes(run)
+    write_fit_seconds(run)
     write_outcome(run)
     write_manifest(run)
     folder.write_json("evidence.json", {name: part["evidence"] for name, part in parts.items()})

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ from nnstrategies import __version__
 from nnstrategies.config import to_tree
 from nnstrategies.pipeline.run import Run
 from nnstrategies.samples import Samples
-from nnstrategies.search import Trial
+from nnstrategies.search import Fold, SearchSettings, Trial
+from nnstrategies.search.judge import PORTFOLIOS
 from nnstrategies.trials import TrialLedger, TrialRecord, standing
 from nnstrategies.trials.record import plain
 
 log = logging.getLogger(__name__)
 
-LONG_SHORT = "the top fifth by score less the mean of all, before costs"
 NET = "the strategy, after costs"
 _RUN_KEYS = ("walk_forward", "strategy", "market", "costs", "slippage", "account")
 
@@ -34,24 +34,29 @@ def ledger_of(run: Run) -> TrialLedger:
     return TrialLedger(above.parents[1] if above.name == "variants" else above)
 
 
-def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Samples, data: str) -> bool:
+def record_search(
+    run: Run, trial: Trial, candidate: dict[str, Any], samples: Samples, data: str, folds: Sequence[Fold]
+) -> bool:
     """Keep one candidate of a search; False where it is known already, or was judged on no fold.
 
-    candidate: kind and settings of its recipe. data: hash of what it was judged on.
+    candidate: kind and settings of its recipe. data: hash of what it was judged on. folds: all that the search has,
+    also those that a pruned candidate did not come to: it is the same candidate in a search that finishes it.
     """
     search = run.config.search
     assert search is not None
     if not trial.folds:
         return False
+    task, days = run.config.task_of(search.recipe)[1], samples.features.sessions
     identity = {
         "recipe": candidate,
         "data": data,
         "features": samples.features.set_hash,
         "label": {"kind": samples.labels.kind, "horizon_days": samples.labels.horizon_days},
         "window": samples.window,
-        "groups": run.config.task_of(search.recipe)[1].groups,
+        "groups": task.groups,
+        "measure": task.measure,
         "seeds": [search.seed],
-        "folds": [[fold.fitted, fold.first, fold.last] for fold in trial.folds],
+        "folds": [[str(days[row]) for row in (fold.asof, fold.valid.first, fold.valid.last)] for fold in folds],
         "code": __version__,
     }
     values = {search.objective: trial.value, "spread": trial.spread, "rank_ic": trial.rank_ic}
@@ -62,8 +67,8 @@ def record_search(run: Run, trial: Trial, candidate: dict[str, Any], samples: Sa
         identity=identity,
         dates=np.asarray([day for fold in trial.folds for day, _ in fold.returns], dtype="datetime64[D]"),
         returns=np.asarray([value for fold in trial.folds for _, value in fold.returns]),
-        span_days=samples.labels.horizon_days,
-        portfolio=LONG_SHORT,
+        span_days=task.label.holding.usual_days,
+        portfolio=PORTFOLIOS[task.measure],
         values=values | {"folds": [fold.value for fold in trial.folds]},
         state="complete" if trial.state == "complete" else "pruned",
     )
@@ -147,13 +152,21 @@ def _made_of(run: Run, name: str, tree: dict[str, Any]) -> dict[str, Any]:
         "features": run.samples_of(name).features.set_hash,
         "task": {key: value for key, value in learns.items() if key != "recipes"},
         "picked_by": _made_of(run, task.picks.of, tree) if task.picks else None,
-        "search": dataclasses.asdict(search) if search and search.recipe == name else None,
+        "search": _searched_by(search) if search and search.recipe == name else None,
     }
 
 
-def candidate_of(tree: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's settings as plain values, without where it runs."""
-    return {key: value for key, value in tree.items() if key not in ("name", "device", "checkpoints")}
+def _searched_by(search: SearchSettings) -> dict[str, Any]:
+    """How settings were found; a library counts by what it holds, not by where it lies."""
+    return dataclasses.asdict(search) | {"library": _file_hash(search.library) if search.library else None}
+
+
+def candidate_of(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's settings as plain values, without where it, or any member of it, runs."""
+    told = {key: value for key, value in tree.items() if key not in ("name", "device", "checkpoints")}
+    if "members" in told:
+        told["members"] = {name: candidate_of(member) for name, member in told["members"].items()}
+    return told
 
 
 def _file_hash(path: str) -> str | None:

@@ -45,10 +45,10 @@ def run_variants(run: Run) -> None:
 
 
 def config_of(config: RunConfig, variant: str) -> RunConfig:
-    """The run's config with the variant's keys changed, and without variants of its own."""
+    """The run's config with the variant's keys changed, without variants, published figures or folds of its own."""
     chosen = config.variants[variant]
     tree, changes = to_tree(config), chosen.set
-    for key in ("variants", "published"):
+    for key in ("variants", "published", "cross_validation"):
         tree.pop(key)
     _forget_defaults(tree, config, changes)
     if chosen.recipes:
@@ -109,6 +109,7 @@ def _measured(run: Run) -> dict[str, Any]:
     metrics, evidence = run.folder.read_json("metrics.json"), run.folder.read_json("evidence.json")
     has_forecasts = run.folder.has("forecasts.parquet")
     return {
+        "headline": run.config.headline,
         "leaks": leaks(run),
         "metrics": metrics[run.config.headline],
         "evidence": evidence[run.judged],

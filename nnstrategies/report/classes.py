@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from nnstrategies.report.definitions import recipe_label
-from nnstrategies.report.formats import DASH, percent
+from nnstrategies.report.definitions import CLASS_FIGURES, recipe_label
+from nnstrategies.report.formats import DASH, mean_text, percent
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.svg import MUTED, Chart, Key, drawing, percent_axis, series, to_svg
 from nnstrategies.report.tables import Row, Table
@@ -37,9 +36,9 @@ def _counts(run: RunFolder, recipe: str) -> tuple[list[str], np.ndarray]:
 
 
 def _recipes(run: RunFolder, table: pd.DataFrame) -> list[str]:
-    """Recipes of a table, the headline first."""
+    """Recipes of a table, the one that orders the headline first."""
     found = list(dict.fromkeys(table["recipe"]))
-    return sorted(found, key=lambda name: name != run.headline)
+    return sorted(found, key=lambda name: name != run.judged)
 
 
 def matrices(run: RunFolder) -> list[Matrix]:
@@ -53,7 +52,7 @@ def _matrix(recipe: str, names: list[str], counts: np.ndarray) -> Matrix:
         cells = []
         for p in range(len(names)):
             strength = np.nan_to_num(shares[:, a, p].mean())
-            cells.append((f"{counts[:, a, p].sum():,.0f}", _mean(shares[:, a, p]), float(strength)))
+            cells.append((f"{counts[:, a, p].sum():,.0f}", mean_text(shares[:, a, p]), float(strength)))
         rows.append((actual, cells, f"{counts[:, a].sum():,.0f}"))
     return Matrix(recipe_label(recipe), len(counts), names, rows)
 
@@ -62,32 +61,65 @@ def _over(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
 
 
-def _mean(values: Sequence[float] | np.ndarray) -> str:
-    """Per cent, mean ± standard deviation over seeds."""
-    found = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(found).all():
-        return DASH
-    if len(found) == 1:
-        return percent(found[0])
-    return f"{percent(found.mean()).removesuffix(chr(160) + '%')} ± {percent(found.std(ddof=1))}"
-
-
 def accuracy_table(run: RunFolder) -> Table | None:
-    """Accuracy of each recipe beside what guessing would reach."""
+    """Accuracy, macro precision, recall and F1 of each recipe, what a paper says of it, and what guessing reaches."""
     rows = []
     for recipe in _recipes(run, run.confusion):
-        _, counts = _counts(run, recipe)
+        counts = _counts(run, recipe)[1]
+        said = published_classes(run, recipe)
+        if any(key in said for key in CLASS_FIGURES):
+            cells = [percent(said.get(key)) for key in CLASS_FIGURES[:4]]
+            hours = f"{said['hours']:g}\u00a0h" if "hours" in said else DASH
+            rows.append(Row(recipe_label(recipe), [*cells, DASH, DASH, hours, DASH], "published", "baseline"))
         total = counts.sum(axis=(1, 2))
         base, named = counts.sum(axis=2) / total[:, None], counts.sum(axis=1) / total[:, None]  # [seeds, C]
-        right = np.diagonal(counts, axis1=1, axis2=2)
-        f1 = _over(2 * right, counts.sum(axis=2) + counts.sum(axis=1))
-        cells = [_mean(right.sum(axis=1) / total), _mean((base * named).sum(axis=1)), _mean(base.max(axis=1))]
-        cells += [_mean(f1.mean(axis=1)), f"{total[0]:,.0f}", str(len(counts))]
-        rows.append(Row(recipe_label(recipe), cells, kind="headline" if recipe == run.headline else ""))
-    head = ["Recipe", "Accuracy", "Guessing as often", "Most frequent class", "Mean F1", "Judged", "Seeds"]
-    note = "Guessing as often: the accuracy of naming the classes as often as the recipe does, but at random. "
-    note += "± is the standard deviation over seeds. Neighbouring rows share most of their label, so the rows count "
-    return Table(head, rows, note=note + "for far less than their number.") if rows else None
+        cells = [mean_text(figures) for figures in macro_figures(counts)]
+        cells += [mean_text((base * named).sum(axis=1)), mean_text(base.max(axis=1))]
+        cells += [_fit_time(run, recipe), f"{total[0]:,.0f}"]
+        seeds = f"{len(counts)} seeds" if len(counts) > 1 else "1 seed"
+        rows.append(Row(recipe_label(recipe), cells, seeds, "headline" if recipe == run.judged else ""))
+    head = ["Recipe", "Accuracy", "Precision", "Recall", "F1", "Guessing as often", "Most frequent class", "One fit"]
+    note = "Precision, recall and F1 are means over the classes. Guessing as often: the accuracy of naming the classes "
+    note += "as often as the recipe does, but at random. ± is the standard deviation over seeds. One fit: median time "
+    note += "of a fit on this machine, beside others. Neighbouring rows share most of their label, so the rows count "
+    note += "for far less than their number."
+    source = (run.manifest.get("published") or {}).get("source")
+    note += (
+        f" Published: {source}; how it means over classes is not said."
+        if any(row.remark == "published" for row in rows)
+        else ""
+    )
+    return Table([*head, "Judged"], rows, note=note) if rows else None
+
+
+def macro_figures(counts: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Accuracy, and means over classes of precision, recall and F1, [seeds] each, of counts [seeds, actual, predicted].
+
+    As scikit-learn does: a class that was never named has precision 0, one that neither came nor was named has none.
+    """
+    right = np.diagonal(counts, axis1=1, axis2=2)
+    came, named = counts.sum(axis=2), counts.sum(axis=1)
+    known = came + named > 0
+    shares = [_over(right, named), _over(right, came), _over(2 * right, came + named)]
+    means = [np.where(known, np.nan_to_num(share), 0.0).sum(axis=1) / known.sum(axis=1) for share in shares]
+    return (right.sum(axis=1) / counts.sum(axis=(1, 2)), *means)
+
+
+def published_classes(run: RunFolder, recipe: str) -> dict[str, float]:
+    """What a paper says of a recipe's classes; empty where it says nothing."""
+    said = (run.manifest.get("published") or {}).get("classes") or {}
+    return dict(said.get(recipe, {}))
+
+
+def _fit_time(run: RunFolder, recipe: str) -> str:
+    """Median seconds of one fit; minutes or hours where it took so long."""
+    seconds = float(run.fit_seconds.loc[run.fit_seconds["recipe"] == recipe, "seconds"].median())
+    if not np.isfinite(seconds):
+        return DASH
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f}\u00a0{unit}"
+    return f"{seconds:.1f}\u00a0s"
 
 
 def class_table(run: RunFolder) -> Table | None:
@@ -98,12 +130,10 @@ def class_table(run: RunFolder) -> Table | None:
         total = counts.sum(axis=(1, 2))
         for c, name in enumerate(names):
             right, came, named = counts[:, c, c], counts[:, c].sum(axis=1), counts[:, :, c].sum(axis=1)
-            cells = [_mean(came / total), _mean(named / total), _mean(_over(right, named))]
-            cells += [_mean(_over(right, came)), _mean(_over(2 * right, came + named))]
+            cells = [mean_text(came / total), mean_text(named / total), mean_text(_over(right, named))]
+            cells += [mean_text(_over(right, came)), mean_text(_over(2 * right, came + named))]
             cells += _calibration_errors(run, recipe, name)
-            rows.append(
-                Row(f"{recipe_label(recipe)}: {name}", cells, kind="headline" if recipe == run.headline else "")
-            )
+            rows.append(Row(f"{recipe_label(recipe)}: {name}", cells, kind="headline" if recipe == run.judged else ""))
     head = ["Class", "Base rate", "Named", "Precision", "Recall", "F1", "Calibration error", "By chance"]
     note = "Compare precision with the base rate and recall with the share of rows so named: guessing reaches those. "
     note += "Calibration error: mean |share that came − probability| over ten parts of equal size; by chance: what "
@@ -119,7 +149,7 @@ def _calibration_errors(run: RunFolder, recipe: str, name: str) -> list[str]:
     for _, part in rows.groupby("seed"):
         found.append(np.average((part["share"] - part["probability"]).abs(), weights=part["count"]))
         chance.append(np.average(part["error"] * _HALF_NORMAL, weights=part["count"]))
-    return [_mean(found), _mean([float(np.mean(chance))])]
+    return [mean_text(found), mean_text([float(np.mean(chance))])]
 
 
 def reliability(run: RunFolder) -> list[Chart]:

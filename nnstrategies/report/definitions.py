@@ -202,6 +202,9 @@ EVIDENCE: tuple[tuple[str, str], ...] = (
     ),
 )
 
+CLASS_FIGURES = ("accuracy", "precision", "recall", "f1", "hours")  # of a recipe whose label has classes
+REGIMES = ("bull", "volatile", "bear")
+
 BASELINES: dict[str, tuple[str, str]] = {
     "momentum": ("Momentum", "score without training: past return; after costs"),
     "equal_weight": ("Equal weight", "all members, monthly, dividends included, no costs"),

@@ -26,7 +26,7 @@ def directions(forecasts: pd.DataFrame, recipe: str) -> dict[str, tuple[float, f
 
 def forecast_table(run: RunFolder) -> Table | None:
     """A row a recipe, and one above it with what the paper says; None where no recipe forecasts single symbols."""
-    if run.forecasts is None:
+    if run.forecasts.empty:
         return None
     said = (run.manifest.get("published") or {}).get("directions") or {}
     thresholds = sorted(set(run.forecasts["threshold"]))
@@ -51,7 +51,7 @@ def forecast_table(run: RunFolder) -> Table | None:
 
 def symbol_table(run: RunFolder) -> Table | None:
     """The judged recipe's forecasts by symbol, and by exchange where symbols name several; mean over seeds."""
-    if run.forecasts is None or (table := run.forecasts[run.forecasts["recipe"] == run.judged]).empty:
+    if (table := run.forecasts[run.forecasts["recipe"] == run.judged]).empty:
         return None
     parts = list(table.groupby("symbol", sort=True))
     exchange = table["symbol"].str.rpartition(".")[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,18 @@ def percent(value: Any, digits: int = 1, signed: bool = False) -> str:
     if _missing(value):
         return DASH
     return _number(100 * float(value), digits, signed) + "\u00a0%"
+
+
+def mean_text(values: Iterable[float], style: str = "percent", digits: int = 1) -> str:
+    """Mean ± standard deviation of one figure over seeds; a dash where one of them is missing."""
+    found = [float(value) for value in values]
+    if not found or any(map(_missing, found)):
+        return DASH
+    write = percent if style == "percent" else ratio
+    mean = write(statistics.fmean(found), digits)
+    if len(found) == 1:
+        return mean
+    return f"{mean.removesuffix(chr(160) + '%')} ± {write(statistics.stdev(found), digits)}"
 
 
 def points(value: Any, signed: bool = False) -> str:

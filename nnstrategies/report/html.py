@@ -12,18 +12,27 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nnstrategies.report import charts, formats, tables
 from nnstrategies.report.blocked import blocked_orders, worst_day
 from nnstrategies.report.classes import accuracy_table, class_table, matrices, reliability
+from nnstrategies.report.cross_validation import fold_figures
 from nnstrategies.report.definitions import DEFINITIONS, EVIDENCE, NOTATION, recipe_label
+from nnstrategies.report.factors import factor_charts, quintile_table, screen_table
 from nnstrategies.report.folds import fold_table, fold_timelines
+from nnstrategies.report.forecast_path import forecast_paths
 from nnstrategies.report.forecasts import forecast_table, symbol_table
 from nnstrategies.report.importance import importance_charts, importance_table, quick_note
 from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import Metric, metrics_bytes, run_metrics
+from nnstrategies.report.periods import half_year_table, period_table
+from nnstrategies.report.positions import attribution_table, correlation_chart, position_table
 from nnstrategies.report.published import published, variants
+from nnstrategies.report.regimes import portfolio_regimes, regime_table
+from nnstrategies.report.resampled import resampled_table
 from nnstrategies.report.run_folder import RunFolder, read_run_folder
-from nnstrategies.report.selection import ensembles, trials_note
+from nnstrategies.report.scatter import risk_and_return
+from nnstrategies.report.selection import ensembles, searched, trials_note
 from nnstrategies.report.svg import Chart
 from nnstrategies.report.tearsheet import tear_sheet
 from nnstrategies.report.verdict import result_finding, score_finding, verdict
+from nnstrategies.report.versus import model_table, portfolio_table
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -37,6 +46,12 @@ def write_report(root: Path) -> Path:
     path = root / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def report_tables(root: Path) -> dict[str, tables.Table]:
+    """The tables of a run's report by name, those that it has."""
+    run = read_run_folder(root)
+    return {name: table for name, table in _tables(run, run_metrics(run)).items() if table is not None}
 
 
 def render(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> str:
@@ -65,6 +80,7 @@ def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str,
         "charts": _charts(run),
         "heat": {"rows": heat_rows, "scale": formats.percent(heat_scale)},
         "tables": _tables(run, metrics),
+        "cross_validation": fold_figures(run),
         "matrices": matrices(run),
         "importance": importance_charts(run),
         "quick_note": quick_note(run),
@@ -87,7 +103,7 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
     single: dict[str, list[Callable[[RunFolder], Chart | None]]] = {
         "value": [charts.net_value],
         "risk": [charts.relative_value, charts.drawdown, charts.rolling_sharpe, charts.return_histogram],
-        "trading": [charts.position_ratio, charts.monthly_turnover, charts.target_gap],
+        "trading": [charts.position_ratio, charts.monthly_turnover, charts.target_gap, correlation_chart],
         "ic": [charts.rank_ic],
     }
     result = {key: [chart for draw in draws if (chart := draw(run)) is not None] for key, draws in single.items()}
@@ -96,6 +112,9 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
         "losses": charts.loss_curves(run),
         "reliability": reliability(run),
         "folds": fold_timelines(run),
+        "factors": factor_charts(run),
+        "scatter": [risk_and_return(run)],
+        "forecasts": forecast_paths(run),
     }
 
 
@@ -105,6 +124,7 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "published": published(run, metrics),
         "variants": variants(run, metrics),
         "ensembles": ensembles(run),
+        "searched": searched(run),
         "figures": tables.all_figures(run, metrics),
         "evidence": tables.evidence(run),
         "truth": tables.known_truth(run),
@@ -112,6 +132,8 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "targets": tables.target_differences(run),
         "holdings": tables.top_holdings(run),
         "costs": costs(run),
+        "positions": position_table(run),
+        "attribution": attribution_table(run),
         "blocked": blocked_orders(run),
         "actions": corporate_actions(run),
         "timeline": tables.timeline(run),
@@ -121,6 +143,15 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "importance": importance_table(run),
         "forecasts": forecast_table(run),
         "forecast_symbols": symbol_table(run),
+        "screens": screen_table(run),
+        "quintiles": quintile_table(run),
+        "models": model_table(run),
+        "against": portfolio_table(run),
+        "resampled": resampled_table(run),
+        "regimes": regime_table(run),
+        "portfolio_regimes": portfolio_regimes(run),
+        "periods": period_table(run),
+        "half_years": half_year_table(run),
     }
 
 

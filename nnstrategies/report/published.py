@@ -52,6 +52,8 @@ def variants(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table | N
             continue
         cells = [_cell(key, row["metrics"].get(key)) for key in _OF_VARIANTS]
         remark = f"{row['note']}; reads the future: {', '.join(row['leaks'])}" if row["leaks"] else row["note"]
+        if row.get("headline", run.headline) != run.headline:
+            remark = f"{recipe_label(row['headline'])} instead of {recipe_label(run.headline)}: {remark}"
         rows.append(
             Row(
                 recipe_label(name),
@@ -70,7 +72,7 @@ class _Directions:
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
-        self.thresholds = ("0", "0.01") if run.forecasts is not None else ()
+        self.thresholds = ("0", "0.01") if len(run.forecasts) else ()
 
     def head(self) -> list[str]:
         return ["Direction" if a == "0" else f"from {percent(float(a), 0)}" for a in self.thresholds]
@@ -80,7 +82,7 @@ class _Directions:
 
     def own(self) -> list[str]:
         """Of this run's judged recipe."""
-        return self.cells(directions(self.run.forecasts, self.run.judged)) if self.run.forecasts is not None else []
+        return self.cells(directions(self.run.forecasts, self.run.judged)) if len(self.run.forecasts) else []
 
 
 def _score(evidence: dict[str, object]) -> list[str]:

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.errors import RunFolderError
+from nnstrategies.report.definitions import BASELINES
 
 MEND = "repeat the run that made this folder (`nnstrategies run CONFIG`)"
-DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_until"})
+DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_until", "fitted", "first", "last"})
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
-TEXTS |= {"decision", "method", "by", "feature", "metric"}
+TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span", "regime", "field", "industry"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
@@ -46,7 +47,26 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("value", "spread", "error", "baseline", "dates", "repeats"),
     ),
 }
-FORECASTS = ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error")
+_JUDGED = ("recipe", "seed", "date", "predicted", "named", "right")
+OPTIONAL: dict[str, tuple[str, ...]] = {  # tables that some runs have no rows for; read as empty where they are absent
+    "judged": _JUDGED,
+    "judged_forecasts": _JUDGED,
+    "regimes": ("date", "trailing", "regime"),
+    "fit_seconds": ("recipe", "seed", "asof", "seconds"),
+    "forecast_path": ("recipe", "symbol", "field", "date", "price", "forecast", "unchanged"),
+    "forecasts": ("recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error"),
+    "screens": ("recipe", "asof", "factor", "horizon_days", "mean_ic", "ic_ir", "passed", "kept"),
+    "quintiles": ("recipe", "factor", "span", "quintile", "mean_return", "dates"),
+    "cross_validation": ("recipe", "fold", "seed", "fitted", "first", "last", "dates", "rank_ic", "accuracy"),
+    "decisions": (
+        *("date", "chosen", "invested", "largest", "exposure", "correlation", "allowed"),
+        *("industry", "industry_weight", "wanted_turnover", "turnover"),
+    ),
+    "attribution": (
+        *("kind", "industry", "weight", "benchmark_weight"),
+        *("allocation", "selection", "interaction", "total"),
+    ),
+}
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
     *("benchmark", "costs", "market"),
@@ -54,12 +74,14 @@ MANIFEST = (
 MARKET = ("book", "title", "unsure", "slippage")
 DIVIDEND_TAX = "expenses:dividend_tax"
 CENT = 0.01  # smallest difference that counts, in currency
-BASELINES = ("momentum", "equal_weight", "benchmark")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run, checked: tables as recorded, ``returns`` indexed by date with one column per portfolio [T, P]."""
+    """One run, checked: tables as recorded, ``returns`` indexed by date with one column per portfolio [T, P].
+
+    judgements: right classes by date, and right directions of recipes that forecast without naming classes.
+    """
 
     root: Path
     manifest: dict[str, Any]
@@ -84,8 +106,18 @@ class RunFolder:
     importance: pd.DataFrame
     config: str
     variants: dict[str, Any]
-    forecasts: pd.DataFrame | None
+    forecasts: pd.DataFrame
+    judgements: pd.DataFrame
+    regimes: pd.DataFrame
+    fit_seconds: pd.DataFrame
+    forecast_path: pd.DataFrame
+    screens: pd.DataFrame
+    quintiles: pd.DataFrame
+    cross_validation: pd.DataFrame
+    decisions: pd.DataFrame
+    attribution: pd.DataFrame
     trials: dict[str, Any]
+    choices: list[dict[str, Any]]
 
     @property
     def headline(self) -> str:
@@ -120,6 +152,8 @@ def read_run_folder(root: Path) -> RunFolder:
         raise RunFolderError(f"{root}: expected a run folder, found none; give a folder made by `nnstrategies run`")
     tables = {name: _table(root / f"{name}.parquet", columns) for name, columns in COLUMNS.items()}
     tables["returns"] = _returns(root / "returns.parquet", tables["returns"])
+    tables |= {name: _optional(root / f"{name}.parquet", columns) for name, columns in OPTIONAL.items()}
+    tables["judgements"] = pd.concat([tables.pop("judged"), tables.pop("judged_forecasts")], ignore_index=True)
     truth = root / "truth.json"
     run = RunFolder(
         root=root,
@@ -128,9 +162,9 @@ def read_run_folder(root: Path) -> RunFolder:
         evidence=_json(root / "evidence.json", dict),
         truth=_json(truth, dict, ("parts", "models")) if truth.exists() else None,
         config=_text(root / "config.yaml"),
+        choices=_json(root / "search.json", list) if (root / "search.json").exists() else [],
         trials=_json(root / "trials.json", dict) if (root / "trials.json").exists() else {},
         variants=_json(root / "variants.json", dict) if (root / "variants.json").exists() else {},
-        forecasts=_forecasts(root / "forecasts.parquet"),
         **tables,
     )
     _check_names(run)
@@ -138,9 +172,13 @@ def read_run_folder(root: Path) -> RunFolder:
     return run
 
 
-def _forecasts(path: Path) -> pd.DataFrame | None:
-    """The forecasts of single symbols, which only some runs make."""
-    return _table(path, FORECASTS) if path.exists() else None
+def _optional(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    if path.exists():
+        return _table(path, columns)
+    frame = pd.DataFrame({name: [] for name in columns})
+    for name in columns:
+        _check_column(path, frame, name)
+    return frame
 
 
 def _problem(path: Path, expected: str, got: str) -> RunFolderError:

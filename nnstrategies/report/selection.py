@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnstrategies.report.definitions import recipe_label
-from nnstrategies.report.formats import ratio
+from nnstrategies.report.formats import ratio, value_text
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.tables import Row, Table
 
@@ -47,3 +47,25 @@ def ensembles(run: RunFolder) -> Table | None:
         "Rank IC on each refit's purged validation rows, mean and standard deviation over members; weights follow it."
     )
     return Table(head, rows, note=note) if rows else None
+
+
+def searched(run: RunFolder) -> Table | None:
+    """A row for each choice of a search, of each symbol where each has its own: settings, and what they were worth."""
+    if not run.choices:
+        return None
+    objective = run.choices[0]["objective"]
+    rows = []
+    for choice in run.choices:
+        settings = ", ".join(f"{key} {value_text(value)}" for key, value in choice["params"].items())
+        worth = [f"{ratio(choice['value'], 4)} \u00b1 {ratio(choice['spread'], 4)}"]
+        worth += [] if objective == "rank_ic" else [ratio(choice["rank_ic"], 4)]
+        cells = [choice["asof"], settings, str(sum(choice["counts"].values())), *worth]
+        label = choice["symbol"] or recipe_label(choice["recipe"])
+        rows.append(Row(label, [*cells, ratio(choice.get("out_of_sample_rank_ic"), 4)]))
+    worth = ["Rank IC"] if objective == "rank_ic" else [objective.capitalize(), "Rank IC"]
+    note = (
+        "Over folds: mean, and standard deviation, of the best of many trials, which flatters. Afterwards: the rank IC "
+        "of the scores from that date until the next choice."
+    )
+    head = ["Searched", "As of", "Settings", "Trials", *(f"{name}, over folds" for name in worth), "Rank IC afterwards"]
+    return Table(head, rows, note=note)

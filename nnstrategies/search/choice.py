@@ -22,7 +22,8 @@ class Choice:
 
     value, spread: mean and standard deviation of the objective over folds, of the best of many and thus flattering.
     rank_ic: the same trial's mean rank IC over folds. labels_through: no label it was found with ends later.
-    counts: trials by state. trials: all of them; not part of what is chosen.
+    counts: trials by state. symbol: the only one that it was found on and holds for; None: all.
+    trials: all of them; not part of what is chosen.
     """
 
     recipe: str
@@ -35,6 +36,7 @@ class Choice:
     rank_ic: float
     labels_through: dt.date
     counts: Mapping[str, int]
+    symbol: str | None = None
     trials: tuple[Trial, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
@@ -82,13 +84,16 @@ class ChoiceTimeline:
             )
         self._choices.append(choice)
 
+    def newest(self, row: int) -> Choice | None:
+        """The newest choice made at or before the close of ``row``, None before the first."""
+        return next((choice for choice in reversed(self._choices) if choice.row <= row), None)
+
     def at(self, row: int) -> Choice:
-        """The newest choice made at or before the close of ``row``; RegistryError before the first."""
-        found = [choice for choice in self._choices if choice.row <= row]
-        if not found:
+        """The same; RegistryError before the first."""
+        if (found := self.newest(row)) is None:
             first = f"the first is of row {self._choices[0].row}" if self._choices else "there is none"
             raise RegistryError(f"choices: none made by row {row}, {first}; search earlier or refit later")
-        return found[-1]
+        return found
 
     def recipe_at(self, recipe: Recipe) -> Callable[[int], Recipe]:
         """``recipe`` with the settings chosen by the close of a row, as a function of that row."""

@@ -24,21 +24,21 @@ class Fold(NamedTuple):
     valid: Rows
 
 
-def cv_folds(asof: int, folds: int, valid_days: int, embargo_days: int = 0) -> list[Fold]:
+def cv_folds(asof: int, folds: int, valid_days: int, embargo_days: int = 0, section: str = "search") -> list[Fold]:
     """``folds`` blocks of ``valid_days`` rows, oldest first, the last one ending at row ``asof``.
 
     Labels that end after their own block are left out, so that no two folds share a day of returns. What of the past a
-    candidate trains on, all of it or a sliding span, is the recipe's own ``train_days``. FitError when the rows do not
-    suffice.
+    candidate trains on, all of it or a sliding span, is the recipe's own ``train_days``. FitError, which names the
+    config's ``section``, when the rows do not suffice.
     """
     made = []
     for number in range(folds):
         last = asof - (folds - 1 - number) * valid_days
         if last - valid_days - embargo_days < 0:
             raise FitError(
-                f"search: {folds} folds of {valid_days} sessions with {embargo_days} embargo days need more than "
-                f"{folds * valid_days + embargo_days} sessions, got {asof + 1}; search later, or with fewer or "
-                f"shorter folds"
+                f"{section}: {folds} folds of {valid_days} sessions with {embargo_days} embargo days need more than "
+                f"{folds * valid_days + embargo_days} sessions, got {asof + 1}; begin later, or take fewer or shorter "
+                f"folds"
             )
         split = trailing_split(last + 1, last, None, valid_days, embargo_days)
         made.append(Fold(number, split.train.known_by, split.valid))

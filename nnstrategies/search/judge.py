@@ -7,22 +7,28 @@ import datetime as dt
 import numpy as np
 
 from nnstrategies.errors import ConfigError, FitError
-from nnstrategies.factors.ic import rank_ic
+from nnstrategies.factors.ic import Measure, rank_ics
 from nnstrategies.factors.quantiles import quantile_of, quantile_returns
 from nnstrategies.samples import Samples
 from nnstrategies.search.folds import Fold
 from nnstrategies.search.settings import Objective
 from nnstrategies.search.trial import FoldResult
-from nnstrategies.training.targets import within_date
+from nnstrategies.training.targets import PERCENT, within_date
 from nnstrategies.training.version import Version
 from nnstrategies.typing import AnyArray, FloatArray, IntArray
 
 FIFTHS = 5
+PORTFOLIOS: dict[Measure, str] = {
+    "across": "the top fifth by score less the mean of all, before costs",
+    "time": "each symbol long where its score is above 0, short where below, before costs",
+}
 _LEAST_P = 1e-12  # a probability of 0 for what happened would make the loss infinite
 
 
-def judge(version: Version, known: Samples, fold: Fold, objective: Objective) -> FoldResult:
-    """Score the fold's rows and compare with labels that end inside it.
+def judge(
+    version: Version, known: Samples, fold: Fold, objective: Objective, measure: Measure = "across"
+) -> FoldResult:
+    """Score the fold's rows and compare with labels that end inside it; rank ICs are as ``measure`` says.
 
     Raises FitError when the objective cannot be computed (no labels, equal scores), ConfigError when the recipe does
     not give what it needs.
@@ -34,12 +40,13 @@ def judge(version: Version, known: Samples, fold: Fold, objective: Objective) ->
             f"sessions; make valid_days longer than the label's horizon of {known.labels.horizon_days}"
         )
     outputs, returns = _scored(version, known, fold, t, n)
-    ics = rank_ic(outputs[:, :, 0], returns)  # [D]
+    ics = rank_ics(outputs[:, :, 0], returns, measure)  # [D], or [N] through time
     mean_ic = float(np.nanmean(ics)) if np.isfinite(ics).any() else None
     rows = outputs[t - fold.valid.first, n]  # [D, N, K] -> [M, K]
     value = mean_ic if objective == "rank_ic" else _of_labels(version, known, t, n, rows, objective)
     if value is None or not np.isfinite(value):
-        raise FitError(f"search: fold {fold.number + 1}: no {objective}: the scores of each date are equal")
+        one = "date" if measure == "across" else "symbol"
+        raise FitError(f"search: fold {fold.number + 1}: no {objective}: the scores of each {one} are equal")
     day = known.features.sessions
     return FoldResult(
         value,
@@ -48,7 +55,7 @@ def judge(version: Version, known: Samples, fold: Fold, objective: Objective) ->
         _date(day[fold.valid.first]),
         _date(day[fold.valid.last]),
         _date(day[known.labels.end[t, n].max()]),
-        _portfolio(known, fold, outputs[:, :, 0], returns),
+        _portfolio(known, fold, outputs[:, :, 0], returns, measure),
     )
 
 
@@ -64,11 +71,13 @@ def _scored(version: Version, known: Samples, fold: Fold, t: IntArray, n: IntArr
 def _of_labels(
     version: Version, known: Samples, t: IntArray, n: IntArray, outputs: FloatArray, objective: Objective
 ) -> float:
-    """Accuracy or loss over the rows (t, n) with outputs [M, K]."""
+    """Accuracy or loss over the rows (t, n) with outputs [M, K]; of a forecast in per cent, its squared error."""
     labels, classes = known.labels.values[t, n], known.labels.n_classes
     if objective == "loss" and not classes:
+        if version.units[0] == PERCENT:
+            return float(np.mean((outputs[:, 0] - 100 * labels) ** 2))
         if version.units[0] != "return standardised within its date":
-            raise _refusal(version, "loss of a return label", "forecasts standardised returns")
+            raise _refusal(version, "loss of a return label", "forecasts standardised returns, or returns in per cent")
         return float(np.mean((outputs[:, 0] - within_date(labels, t, "standardised")) ** 2))
     by_class = _class_outputs(version, outputs, classes)  # [M, C]
     if objective == "accuracy":
@@ -95,16 +104,28 @@ def _refusal(version: Version, what: str, need: str) -> ConfigError:
 
 
 def _portfolio(
-    known: Samples, fold: Fold, scores: FloatArray, returns: FloatArray
+    known: Samples, fold: Fold, scores: FloatArray, returns: FloatArray, measure: Measure
 ) -> tuple[tuple[dt.date, float], ...]:
-    """Top fifth less the mean of all, by decision date every horizon: holding spans that do not overlap."""
+    """``PORTFOLIOS[measure]`` by decision date every horizon: holding spans that do not overlap."""
     decided = np.flatnonzero(np.isfinite(returns).any(axis=1))  # of labels by the month, one a month
     every = known.labels.horizon_days if len(decided) > len(scores) // 2 else 1
     rows = decided[::every]
-    groups = quantile_of(np.where(np.isfinite(returns[rows]), scores[rows], np.nan), FIFTHS)
-    top: AnyArray = quantile_returns(groups, returns[rows], FIFTHS, relative=True)[:, -1]
+    earned = (_top_fifth if measure == "across" else _by_sign)(scores[rows], returns[rows])
     days = known.features.sessions[fold.valid.first + rows]
-    return tuple((_date(day), float(value)) for day, value in zip(days, top, strict=True) if np.isfinite(value))
+    return tuple((_date(day), float(value)) for day, value in zip(days, earned, strict=True) if np.isfinite(value))
+
+
+def _top_fifth(scores: FloatArray, returns: FloatArray) -> AnyArray:
+    groups = quantile_of(np.where(np.isfinite(returns), scores, np.nan), FIFTHS)
+    top: AnyArray = quantile_returns(groups, returns, FIFTHS, relative=True)[:, -1]
+    return top
+
+
+def _by_sign(scores: FloatArray, returns: FloatArray) -> AnyArray:
+    earned = np.sign(scores) * returns  # [D, N]
+    usable = np.isfinite(earned)
+    count = usable.sum(axis=1)
+    return np.where(count > 0, np.where(usable, earned, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
 def _date(day: np.datetime64) -> dt.date:

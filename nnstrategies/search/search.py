@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from nnstrategies import __version__
 from nnstrategies.calendar import Calendar
 from nnstrategies.errors import ConfigError, FitError
+from nnstrategies.factors import Measure
 from nnstrategies.samples import Samples
 from nnstrategies.search.choice import Choice
 from nnstrategies.search.folds import Fold, cv_folds, fingerprint_of
@@ -48,9 +49,11 @@ def search_as_of(
     journal: Path | None = None,
     on_trial: OnTrial | None = None,
     progress: Progress | None = None,
+    measure: Measure = "across",
 ) -> Choice:
     """The best settings by time-series cross-validation on ``samples.upto(asof)``; nothing later is read.
 
+    measure: rank ICs across the symbols of a date, or through time for each symbol.
     journal: a file that keeps each finished trial; a search that was killed goes on from it and chooses as if it had
     not been. on_trial: called with each new trial before it is in the journal, so perhaps again after a kill.
     Ties go to the earlier trial. Raises FitError when no candidate could be fitted, naming the first reason.
@@ -59,12 +62,12 @@ def search_as_of(
     recipe = with_setting(recipe, "checkpoints", None)  # one candidate's would be refused by the next
     folds = cv_folds(asof, settings.folds, settings.valid_days, settings.embargo_days)
     space = Space.of(recipe, settings.space)
-    book = Journal(journal, _name(known, recipe, settings, folds), space, settings) if journal else None
+    book = Journal(journal, _name(known, recipe, settings, folds, measure), space, settings) if journal else None
     trials = book.trials() if book else []
     count = count_of(space, settings)
     with threadpool_limits(1):
         while len(trials) < count:
-            trial = _tried(known, folds, recipe, settings, propose(space, settings, trials), trials)
+            trial = _tried(known, folds, recipe, settings, propose(space, settings, trials), trials, measure)
             if on_trial:
                 on_trial(trial)
             if book:
@@ -82,7 +85,13 @@ def best_of(trials: Sequence[Trial], sign: int) -> Trial | None:
 
 
 def _tried(
-    known: Samples, folds: Sequence[Fold], recipe: Recipe, settings: SearchSettings, params: Params, before: list[Trial]
+    known: Samples,
+    folds: Sequence[Fold],
+    recipe: Recipe,
+    settings: SearchSettings,
+    params: Params,
+    before: list[Trial],
+    measure: Measure,
 ) -> Trial:
     """One candidate through the folds; one that was tried before keeps its results."""
     number = len(before)
@@ -96,7 +105,8 @@ def _tried(
     done: list[FoldResult] = []
     try:
         for fold in folds:
-            done.append(judge(candidate.fit(known, fold.asof, settings.seed), known, fold, settings.objective))
+            version = candidate.fit(known, fold.asof, settings.seed)
+            done.append(judge(version, known, fold, settings.objective, measure))
             if settings.prune and len(done) < len(folds) and (reason := _pruned(done, before, settings.sign)):
                 return Trial(number, params, "pruned", tuple(done), reason)
     except FitError as error:
@@ -139,10 +149,11 @@ def _chosen(known: Samples, recipe: Recipe, settings: SearchSettings, trials: Se
     )
 
 
-def _name(known: Samples, recipe: Recipe, settings: SearchSettings, folds: Sequence[Fold]) -> str:
+def _name(known: Samples, recipe: Recipe, settings: SearchSettings, folds: Sequence[Fold], measure: Measure) -> str:
     """What is searched, with a hash of all that the result depends on."""
     anywhere: Any = with_setting(recipe, "device", "auto")
-    told = [dataclasses.asdict(anywhere), dataclasses.asdict(settings), fingerprint_of(known, folds), __version__]
+    told = [dataclasses.asdict(anywhere), dataclasses.asdict(settings), fingerprint_of(known, folds), measure]
+    told.append(__version__)
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return f"{recipe.name} as of {date_of(known, known.T - 1)} {digest}"
 

@@ -83,6 +83,13 @@ def with_values(recipe: Recipe, params: Params) -> Recipe:
     return dataclasses.replace(recipe, recipe=changed) if isinstance(recipe, GroupedRecipe) else changed
 
 
+def check_params(recipe: Recipe, params: Params) -> None:
+    """ConfigError where ``params`` are no settings of the recipe, or not of their kind."""
+    tree = {key: [value] for key, value in params.items()}
+    for key, value in params.items():
+        _value(f"search: {key}", _typed(unwrapped(recipe), key, tree), value)
+
+
 def unwrapped(recipe: Recipe) -> Recipe:
     """The recipe that is fitted to each group, for one that fits groups."""
     return recipe.recipe if isinstance(recipe, GroupedRecipe) else recipe

@@ -18,9 +18,9 @@ State = Literal["complete", "pruned", "impossible"]
 class FoldResult:
     """What one candidate did in one fold, on dates no fit of it had seen.
 
-    value: the objective; rank_ic: mean over dates (None where no date has one). fitted: the close of its fit; first,
-    last: the block; label_end: the last session any of its labels ends at. returns: (decision date, return of the top
-    fifth by score less the mean of all, to the next decision), before costs.
+    value: the objective; rank_ic: mean over dates, or symbols (None where none has one). fitted: the close of its fit;
+    first, last: the block; label_end: the last session any of its labels ends at. returns: (decision date, return to
+    the next decision) of the portfolio that ``judge.PORTFOLIOS`` names.
     """
 
     value: float

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import backtrader as bt
@@ -12,28 +11,18 @@ import numpy as np
 
 from nnstrategies.errors import ConfigError, DataError
 from nnstrategies.panel import Panel
+from nnstrategies.strategies.checks import check_settings
 from nnstrategies.strategies.entries import EntryPrices
 from nnstrategies.strategies.hooks import Hooks
-from nnstrategies.strategies.placing import Wish, place, place_all
+from nnstrategies.strategies.placing import Wish, place_all
 from nnstrategies.strategies.repairs import Repairs, Retry
-from nnstrategies.strategies.selection import cap_weights, top_n
-from nnstrategies.strategies.stops import StopSettings, stop_distance, volatility
+from nnstrategies.strategies.stops import stop_distance, volatility
+from nnstrategies.strategies.targets import Decision, decide, screened
 from nnstrategies.typing import BoolArray, FloatArray
 from nnstrategies.view import ScoreTable, View
 
 _ORDINAL_OF_1970 = 719163  # backtrader's dates count days from 0001-01-01
-_PERIODS = ("month", "week", "day")
 _FOLLOWING = ("buy", "sell", "_notify", "_follow")  # a subclass with its own is asked for every order
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One rebalance: the weights wanted at the close of row ``t`` and, where a symbol was left out, why."""
-
-    t: int
-    target: FloatArray  # [N] share of the account's value
-    held: BoolArray  # [N] held when deciding
-    reasons: Any  # object [N]
 
 
 class RebalanceStrategy(bt.Strategy):
@@ -47,6 +36,9 @@ class RebalanceStrategy(bt.Strategy):
     top_n: how many of the eligible to hold, best score first; None for all. threshold: a score must exceed it.
     rebalance: "month" (the close of a month's first session: a month's last session is known only from a calendar of
         the future), "week" or "day". max_weight: cap per symbol; cash_buffer: share of the value never invested.
+    max_industry: cap on the sum of an industry's target weights; the panel needs events ``industries``.
+    max_turnover: cap on the one-sided turnover of a rebalance, stops and symbols that must leave not counted in.
+    correlation: CorrelationSettings, which watch how alike the chosen move and invest less where they move as one.
     stop: StopSettings, or None for no stops. repair: what limits, suspensions, volume or missing cash kept from its
         target is tried again on the following sessions, until the next rebalance.
     exclude_st: leave out stocks under special treatment. min_listed_days: sessions a stock must have traded before.
@@ -61,6 +53,9 @@ class RebalanceStrategy(bt.Strategy):
         ("threshold", None),
         ("rebalance", "month"),
         ("max_weight", None),
+        ("max_industry", None),
+        ("max_turnover", None),
+        ("correlation", None),
         ("cash_buffer", 0.0),
         ("stop", None),
         ("repair", True),
@@ -81,7 +76,7 @@ class RebalanceStrategy(bt.Strategy):
         What is held already and closed locked at a limit may stay: nothing has to trade for that.
         """
         allowed = view.member & view.listed & (view.tradable | (view.held & (view.locked_up | view.locked_down)))
-        allowed &= self._screen(view) == ""
+        allowed &= screened(view, self.p) == ""
         if not view.has_scores:
             return allowed
         score = view.score()
@@ -114,7 +109,7 @@ class RebalanceStrategy(bt.Strategy):
     # -- backtrader's side ----------------------------------------------------------------------------------------
 
     def __init__(self) -> None:
-        self._check_settings()
+        check_settings(type(self).__name__, self.p)
         panel: Panel = self.p.panel
         self.decisions: list[Decision] = []
         self._table = ScoreTable(panel, self.p.scores)
@@ -130,21 +125,6 @@ class RebalanceStrategy(bt.Strategy):
         own = type(self).is_rebalance_day is not RebalanceStrategy.is_rebalance_day
         self._quiet = not own and not self._protects  # then most sessions have nothing to decide
         self._due = _due(panel, self.p.rebalance)
-
-    def _check_settings(self) -> None:
-        name = type(self).__name__
-        if not isinstance(self.p.panel, Panel):
-            raise ConfigError(f"{name}: panel: expected a Panel, got {type(self.p.panel).__name__}; pass panel=...")
-        if self.p.rebalance not in _PERIODS:
-            raise ConfigError(f"{name}: rebalance: expected one of {', '.join(_PERIODS)}, got {self.p.rebalance!r}")
-        if self.p.top_n is not None and self.p.top_n < 1:
-            raise ConfigError(f"{name}: top_n: expected at least 1 or none, got {self.p.top_n}")
-        if not 0 <= self.p.cash_buffer < 1:
-            raise ConfigError(f"{name}: cash_buffer: expected 0 <= buffer < 1, got {self.p.cash_buffer}")
-        if self.p.max_weight is not None and not 0 < self.p.max_weight <= 1:
-            raise ConfigError(f"{name}: max_weight: expected 0 < weight <= 1 or none, got {self.p.max_weight}")
-        if self.p.stop is not None and not isinstance(self.p.stop, StopSettings):
-            raise ConfigError(f"{name}: stop: expected StopSettings or none, got {type(self.p.stop).__name__}")
 
     def _start(self) -> None:
         if "_protects" not in self.__dict__:
@@ -165,28 +145,15 @@ class RebalanceStrategy(bt.Strategy):
         if self._hooks.ask("is_rebalance_day", view):
             self._rebalance(view, exits)
             return
+        wishes: list[Wish] = []
         for column, reason in exits.items():  # target 0: all that is held at the fill, after a split too
             again = self._repairs.drop(column) and self.p.repair
-            self._sell(column, view.shares[column], 0.0, "repair" if again else reason)
+            wishes.append(Wish(column, -float(view.shares[column]), 0.0, 0, "repair" if again else reason))
         retries = self._repairs.retries(view, len(exits))
-        allowed = view.member & (self._screen(view) == "") if retries else view.member
-        for retry in retries:
-            if self.p.repair and (retry.sell or allowed[retry.column]):
-                self._retry(retry, view)
-
-    def _retry(self, retry: Retry, view: View) -> None:
-        column, target = retry.column, retry.target
-        size = _whole(retry.amount / float(view.field("close")[column]))
-        if retry.sell:
-            self._sell(column, size if target else view.shares[column], target, "repair")
-        else:
-            self._buy(column, size, target, retry.rank, "repair")
-
-    def _sell(self, column: int, size: float, target: float, reason: str) -> None:
-        place(self, self._feeds, Wish(column, -float(size), float(target), 0, reason))
-
-    def _buy(self, column: int, size: float, target: float, rank: int, reason: str) -> None:
-        place(self, self._feeds, Wish(column, float(size), float(target), rank, reason))
+        allowed = view.member & (screened(view, self.p) == "") if retries else view.member
+        wishes += [_again(retry, view) for retry in retries if self.p.repair and (retry.sell or allowed[retry.column])]
+        if wishes:
+            place_all(self, self._feeds, wishes)
 
     def _view(self, t: int) -> View:
         panel: Panel = self.p.panel
@@ -219,10 +186,11 @@ class RebalanceStrategy(bt.Strategy):
         return exits | dict.fromkeys(np.flatnonzero(below).tolist(), "stop-loss")
 
     def _rebalance(self, view: View, exits: dict[int, str]) -> None:
-        target, reasons = self._targets(view, exits)
+        decision = decide(self._hooks, self.p, view, exits)
+        target = decision.target
         leaving = self._repairs.leaving()
         self._repairs.clear()
-        self.decisions.append(Decision(view.t, target, view.held.copy(), reasons))
+        self.decisions.append(decision)
         close = view.field("close").astype(np.float64)
         change = (target - view.weights) * view.value  # [N] in currency at this close
         kept = view.held & view.suspended & view.member & (target == 0)
@@ -237,35 +205,6 @@ class RebalanceStrategy(bt.Strategy):
                 wanted = _whole(change[column] / close[column])
                 wishes.append(Wish(column, wanted, float(target[column]), rank, "rebalance"))
         place_all(self, self._feeds, wishes)
-
-    def _targets(self, view: View, exits: dict[int, str]) -> tuple[FloatArray, Any]:
-        """Target weights [N] = exposure x weights on the selected, less what is stuck in suspended holdings."""
-        eligible = self._hooks.array("eligible", view, bool)
-        eligible[list(exits)] = False
-        eligible &= np.isfinite(view.field("close"))
-        view.selected = eligible
-        if self.p.top_n is not None and view.has_scores:
-            view.selected = top_n(view.score(), eligible, self.p.top_n)
-        weights = self._hooks.weights(view)
-        exposure = self._hooks.exposure(view)
-        stuck = float(view.weights[view.suspended & ~view.selected].sum())
-        room = max(min(exposure * (1.0 - self.p.cash_buffer), 1.0 - stuck), 0.0)
-        target = weights * room
-        if self.p.max_weight is not None:
-            target = cap_weights(target, self.p.max_weight)
-        reasons = np.where(view.reasons == "", self._screen(view), view.reasons)
-        reasons = np.where(target > 0, "", reasons)
-        reasons[(reasons == "") & (target == 0)] = "not selected"
-        return target, reasons
-
-    def _screen(self, view: View) -> Any:
-        """Object [N]: which of the strategy's own screens a symbol fails, "" for none."""
-        failed = np.full(view.N, "", dtype=object)
-        if self.p.min_listed_days:
-            failed[view.listing_age < self.p.min_listed_days] = "newly listed"
-        if self.p.exclude_st:
-            failed[view.special_treatment] = "special treatment"
-        return failed
 
     def _in_rank_order(self, view: View, target: FloatArray) -> list[int]:
         """Columns with a target, best first: by score where there are scores, else by weight."""
@@ -304,6 +243,15 @@ def _due(panel: Panel, period: str) -> BoolArray:
     if period == "day":
         return np.ones(panel.T, dtype=bool)
     return panel.calendar.is_first_of_week if period == "week" else panel.calendar.is_first_of_month
+
+
+def _again(retry: Retry, view: View) -> Wish:
+    """The order of a retry: what is missing at this close, or all that is held where nothing shall be."""
+    column, target = retry.column, float(retry.target)
+    size = _whole(retry.amount / float(view.field("close")[column]))
+    if not retry.sell:
+        return Wish(column, size, target, retry.rank, "repair")
+    return Wish(column, -(size if target else float(view.shares[column])), target, 0, "repair")
 
 
 def _whole(size: float) -> float:

@@ -21,8 +21,7 @@ class Wish(NamedTuple):
         return {"target": self.target, "rank": self.rank, "reason": self.reason}
 
 
-def place(strategy: Any, feeds: Mapping[int, Any], wish: Wish) -> None:
-    """Place one order, on the feed of its column."""
+def _place(strategy: Any, feeds: Mapping[int, Any], wish: Wish) -> None:
     act = strategy.buy if wish.size > 0 else strategy.sell
     act(data=feeds[wish.column], size=abs(wish.size), **wish.info)
 
@@ -35,4 +34,4 @@ def place_all(strategy: Any, feeds: Mapping[int, Any], wishes: Sequence[Wish]) -
     sizes, infos = [wish.size for wish in wanted], [wish.info for wish in wanted]
     if at_once is None or at_once(strategy, columns, sizes, None, infos) is None:
         for wish in wanted:
-            place(strategy, feeds, wish)
+            _place(strategy, feeds, wish)

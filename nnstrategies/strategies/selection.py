@@ -20,22 +20,6 @@ def top_n(score: FloatArray, eligible: BoolArray, n: int) -> BoolArray:
     return chosen
 
 
-def cap_weights(weights: FloatArray, max_weight: float) -> FloatArray:
-    """Cap each weight [N], handing the excess to the others in proportion; what all caps leave over stays in cash."""
-    total = float(weights.sum())
-    capped = np.zeros(len(weights), dtype=bool)
-    result = weights.astype(np.float64)
-    while True:
-        over = (result > max_weight * (1 + 1e-12)) & ~capped
-        if not over.any():
-            return result
-        capped |= over
-        free = np.where(capped, 0.0, weights)
-        room = total - max_weight * capped.sum()
-        shares = free / free.sum() if free.sum() > 0 else free
-        result = np.where(capped, max_weight, shares * max(room, 0.0))
-
-
 def normalise(weights: FloatArray, chosen: BoolArray) -> FloatArray:
     """Weights [N] on the chosen only, none negative, with sum 1; all zero when nothing is left."""
     kept = np.where(chosen & np.isfinite(weights) & (weights > 0), weights, 0.0)

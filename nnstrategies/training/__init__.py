@@ -11,7 +11,7 @@ from nnstrategies.training.network import NetworkRecipe
 from nnstrategies.training.plan import RefitPlan
 from nnstrategies.training.progress import Progress, ProgressBar, Tick
 from nnstrategies.training.recipe import Incumbent, Recipe
-from nnstrategies.training.registry import load_version, save_version
+from nnstrategies.training.registry import load_version, refuse_leaks, save_version
 from nnstrategies.training.store import FitStore
 from nnstrategies.training.timeline import Entry, Timeline
 from nnstrategies.training.version import Version
@@ -57,6 +57,7 @@ __all__ = [
     "Timeline",
     "Version",
     "load_version",
+    "refuse_leaks",
     "save_version",
     "update",
     "walk_forward",

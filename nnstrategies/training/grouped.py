@@ -26,7 +26,8 @@ class GroupedRecipe:
 
     own: symbol -> the recipe for the group that begins with it, such as what a search chose for a stock (S5's parameter
         library); others take ``recipe``.
-    A group that has too few samples for a fit has no scores; the manifest says why. FitError when none can be fitted.
+    A group that cannot be fitted keeps its part of the version in force, and has no scores where there is none; the
+    manifest says why (``kept``, ``refused``). FitError when there is no part at all.
     """
 
     recipe: Recipe
@@ -49,28 +50,35 @@ class GroupedRecipe:
         progress: Progress | None = None,
     ) -> Version:
         """Fit the groups one after the other; a group's incumbent is its own part of the grouped version."""
-        before = {part.symbols[0]: part.version for part in incumbent.version.parts} if incumbent else {}
+        before = {part.symbols[0]: part for part in incumbent.version.parts} if incumbent else {}
         parts: list[Part] = []
-        refused: dict[str, str] = {}
+        unfitted: dict[str, str] = {}
         for columns in groups(samples.group):
             one = samples.only(columns)
             symbols = one.features.symbols
             held = before.get(symbols[0])
-            own = dataclasses.replace(incumbent, version=held) if incumbent and held else None
+            own = dataclasses.replace(incumbent, version=held.version) if incumbent and held else None
             recipe = with_setting(self.own.get(symbols[0], self.recipe), "name", f"{self.name}-{symbols[0]}")
             try:
                 parts.append(Part(symbols, recipe.fit(one, asof, seed, own, progress), symbols[0]))
             except FitError as error:
-                refused[symbols[0]] = str(error)
-                log.warning("no model for %s: %s", ", ".join(symbols), error)
+                unfitted[symbols[0]] = str(error)
+                parts += [held] if held else []
+                log.warning("%s model for %s: %s", "no new" if held else "no", ", ".join(symbols), error)
         if not parts:
-            first = next(iter(refused.values()))
-            raise FitError(f"{self.name}: none of {len(refused)} groups could be fitted; the first: {first}")
+            first = next(iter(unfitted.values()))
+            raise FitError(f"{self.name}: none of {len(unfitted)} groups could be fitted; the first: {first}")
         if incumbent and [p.version.id for p in parts] == [p.version.id for p in incumbent.version.parts]:
             return incumbent.version
-        return self._joined(samples.upto(asof), seed, parts, refused)
+        reasons = {
+            "refused": {symbol: why for symbol, why in unfitted.items() if symbol not in before},
+            "kept": {symbol: why for symbol, why in unfitted.items() if symbol in before},
+        }
+        return self._joined(samples.upto(asof), seed, parts, reasons)
 
-    def _joined(self, known: Samples, seed: int, parts: list[Part], refused: Mapping[str, str]) -> Version:
+    def _joined(
+        self, known: Samples, seed: int, parts: list[Part], reasons: Mapping[str, Mapping[str, str]]
+    ) -> Version:
         first = parts[0].version
         nothing = np.zeros(0, dtype=np.int64)
         manifest: dict[str, Any] = describe(known, (nothing, nothing), self.name, "grouped", seed) | {
@@ -78,7 +86,7 @@ class GroupedRecipe:
             "outputs": list(first.outputs),
             "units": list(first.units),
             "training_rows": sum(part.version.manifest["training_rows"] for part in parts),
-            "refused": dict(refused),
+            **reasons,
             "metrics": _mean_metrics([part.version.metrics for part in parts]),
         }
         return packed(manifest, parts, first.device)

@@ -160,7 +160,11 @@ def describe(samples: Samples, rows: RowPair, recipe: str, kind: str, seed: int)
         "format": 1,
         "recipe": recipe,
         "kind": kind,
-        "features": {"hash": samples.features.set_hash, "names": list(samples.features.names)},
+        "features": {
+            "hash": samples.features.set_hash,
+            "names": list(samples.features.names),
+            "leaky": list(samples.features.leaky),
+        },
         "label": {
             "kind": samples.labels.kind,
             "horizon_days": samples.labels.horizon_days,

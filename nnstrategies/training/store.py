@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from nnstrategies.errors import RegistryError
@@ -20,13 +22,15 @@ class FitStore:
 
     ``fits``/<recipe>/<seed>-<asof>.json names a version of ``versions``; it is written last, in one step, so that its
     presence says that the fit is complete. States of unfinished fits lie in ``checkpoints`` and go when theirs is.
+    leaks: what the run reads of the future on purpose; every version is marked with it, and only refused elsewhere.
     """
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
+    def __init__(self, folder: Path, device: str = "auto", leaks: Sequence[str] = ()) -> None:
         self.fits = folder / "fits"
         self.versions = folder / "versions"
         self.checkpoints = folder / "checkpoints"
         self._device = device
+        self._leaks = tuple(leaks)
 
     def load(self, recipe: Recipe, seed: int, asof: dt.date) -> Entry | None:
         """The entry of a finished fit, None where there is none.
@@ -43,24 +47,37 @@ class FitStore:
                     f"fit {path}: was made with other settings of {recipe.name} than now; expected the same, so that "
                     f"all fits of a folder belong together: restore them, or name another folder"
                 )
-            version = load_version(self.versions / row["version"], self._device)
+            version = load_version(self.versions / row["version"], self._device, allow_leaks=True)
             return Entry(dt.date.fromisoformat(row["effective_from"]), version, asof, row["decision"])
         except (KeyError, ValueError) as error:
             raise RegistryError(f"fit {path}: not readable ({error}); delete it to fit that date anew") from None
 
-    def save(self, recipe: Recipe, seed: int, entry: Entry) -> None:
-        """Write the version, then the entry; then forget the checkpoints of its fit. RegistryError on a full disk."""
-        save_version(entry.version, self.versions, entry.effective_from)
+    def save(self, recipe: Recipe, seed: int, entry: Entry, seconds: float) -> None:
+        """Write the version, then the entry; then forget the checkpoints of its fit. RegistryError on a full disk.
+
+        seconds: what the fit took, since it was last resumed; beside the version, whose id holds no clock time.
+        """
+        save_version(entry.version, self.versions, entry.effective_from, self._leaks)
         path = self._path(recipe.name, seed, entry.trained_through)
         row = {
             "recipe": _identity(recipe),
             "version": entry.version.id,
             "effective_from": entry.effective_from.isoformat(),
             "decision": entry.decision,
+            "seconds": round(seconds, 3),
         }
         with whole(path, "fit") as beside:
             beside.write_text(json.dumps(row), encoding="utf-8")
         shutil.rmtree(self._state(recipe.name, seed, entry.trained_through), ignore_errors=True)
+
+    def seconds(self, recipe: str) -> list[tuple[int, dt.date, float]]:
+        """Seed, as-of date and seconds of every finished fit of a recipe, in that order."""
+        rows = []
+        for path in (self.fits / recipe).glob("[0-9]*.json"):
+            seed, _, asof = path.stem.partition("-")
+            row = json.loads(path.read_text(encoding="utf-8"))
+            rows.append((int(seed), dt.date.fromisoformat(asof), float(row.get("seconds", math.nan))))
+        return sorted(rows)
 
     def resumable(self, recipe: Recipe, seed: int, asof: dt.date) -> Recipe:
         """The recipe with a checkpoint folder of this fit's own, where it keeps checkpoints."""

@@ -14,7 +14,7 @@ import numpy as np
 from nnstrategies.errors import RegistryError
 from nnstrategies.features.feature_set import Features
 from nnstrategies.training.apply import KINDS, Apply
-from nnstrategies.training.scaler import Scaler
+from nnstrategies.training.scaler import LEAKY, Scaler
 from nnstrategies.typing import AnyArray, BoolArray, Float32Array
 
 
@@ -68,6 +68,19 @@ class Version:
         """Settings of the recipe; of the first part's, where there are parts."""
         parts = self.manifest.get("parts")
         return parts[0]["manifest"]["config"] if parts else self.manifest["config"]
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """What the model, or a part of it, was allowed to see of the future: features, scaling, a screen."""
+        config = self.manifest.get("config", {})
+        scaling = str(config.get("scaling", ""))
+        own = [
+            *self.manifest["features"]["leaky"],
+            *([scaling] if scaling.startswith(LEAKY) else []),
+            *([f"leaky_until {config['leaky_until']}"] if config.get("leaky_until") else []),
+            *(leak for part in self.parts for leak in part.version.leaks),
+        ]
+        return tuple(dict.fromkeys(own))
 
     @property
     def metrics(self) -> Mapping[str, Any]:

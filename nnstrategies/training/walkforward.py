@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,7 +28,7 @@ class Store(Protocol):
 
     def load(self, recipe: Recipe, seed: int, asof: dt.date) -> Entry | None: ...
 
-    def save(self, recipe: Recipe, seed: int, entry: Entry) -> None: ...
+    def save(self, recipe: Recipe, seed: int, entry: Entry, seconds: float) -> None: ...
 
     def resumable(self, recipe: Recipe, seed: int, asof: dt.date) -> Recipe:
         """The recipe told where to keep the state of this unfinished fit."""
@@ -74,9 +75,10 @@ def chain(
             incumbent = Incumbent(entries[-1].version, plan.start == "warm", plan.gate) if follows else None
             report = _Placed(progress, plan.rows.index(asof), len(plan.rows)) if progress else None
             placed = store.resumable(recipe, seed, day) if store else recipe
+            started = time.perf_counter()
             found = update(samples, calendar, placed, seed, asof, incumbent, report)
             if store:
-                store.save(recipe, seed, found)
+                store.save(recipe, seed, found, time.perf_counter() - started)
         entries.append(found)
         before = recipe
     return entries

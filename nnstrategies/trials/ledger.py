@@ -23,7 +23,7 @@ _KEY = b"nnstrategies.trial"
 
 @dataclass(frozen=True)
 class Contents:
-    """Readable trials by time, then id; and the files that cannot be read, with the reason."""
+    """Readable trials by time, then id, each once; and the files that cannot be read, with the reason."""
 
     trials: tuple[TrialRecord, ...]
     damaged: tuple[str, ...]
@@ -32,6 +32,8 @@ class Contents:
 class TrialLedger:
     """``<runs>/trials/<id>.parquet``: the returns as a table, the rest as JSON in its metadata, a checksum over both.
 
+    A pruned trial's is ``<id>-pruned.parquet``.
+
     Nothing is ever changed or removed: a trial counts however it ended, or what is reported later would be too good.
     """
 
@@ -39,21 +41,24 @@ class TrialLedger:
         self.folder = runs / FOLDER
 
     def add(self, trial: TrialRecord) -> bool:
-        """Keep a trial; False where it is known already, which changes nothing.
+        """Keep a trial; False where it is known already.
 
+        That changes nothing, unless it was only known as pruned: then what it did in all folds is kept beside.
         The file is written beside and linked in one step, so that a kill leaves it whole or not at all. A damaged file
         in its place is kept under another name. RunFolderError where the folder cannot be written.
         """
-        target = self.folder / f"{trial.id}.parquet"
+        target = self.folder / trial.file
+        finished = self.folder / f"{trial.id}.parquet"
+        if any(path.exists() and _problem(path) is None for path in (target, finished)):
+            return False
         if target.exists():
-            if _problem(target) is None:
-                return False
             _set_aside(target)
+        known = any(_problem(path) is None for path in self.folder.glob(f"{trial.id}-*.parquet"))
         beside = self.folder / f".{trial.id}.{uuid.uuid4().hex}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _write(trial, beside)
-            return _placed(beside, target)
+            return _placed(beside, target) and not known
         except OSError as error:
             raise RunFolderError(
                 f"{target}: cannot be written: {error.strerror or error}; free some space or mend the folder"
@@ -64,14 +69,16 @@ class TrialLedger:
 
     def read(self) -> Contents:
         """Every trial; a file that is damaged is named and left where it is."""
-        trials, damaged = [], []
+        trials: dict[str, TrialRecord] = {}
+        damaged = []
         for path in sorted(self.folder.glob("*.parquet*")):
             found = _read(path) if path.suffix == ".parquet" else "set aside when its trial was made again"
             if isinstance(found, TrialRecord):
-                trials.append(found)
+                if found.state == "complete" or found.id not in trials:
+                    trials[found.id] = found
             else:
                 damaged.append(f"{path.name}: {found}")
-        return Contents(tuple(sorted(trials, key=lambda trial: (trial.time, trial.id))), tuple(damaged))
+        return Contents(tuple(sorted(trials.values(), key=lambda trial: (trial.time, trial.id))), tuple(damaged))
 
 
 def _placed(beside: Path, target: Path) -> bool:
@@ -107,7 +114,7 @@ def _read(path: Path) -> TrialRecord | str:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
     if version != 1:
         return f"format {version}, expected 1; read it with the version that wrote it"
-    if (trial.id, _checksum(trial)) != (stored, checksum) or path.stem != stored:
+    if (trial.id, _checksum(trial)) != (stored, checksum) or path.name != trial.file:
         return "its contents are not those it was written with"
     return trial
 

@@ -24,7 +24,7 @@ class TrialRecord:
     """A trial as the ledger keeps it.
 
     identity: all that decides the result, as plain values: settings, hashes of config, data and features, seeds, fold
-        or test dates, code version. Trials of one identity are one trial.
+        or test dates, code version. Trials of one identity are one trial, whether it was pruned or not.
     config: name of the config. values: what it reached, by name; no part of what it is. state: complete or pruned.
     dates, returns: [M] out-of-sample returns, each over ``span_days`` sessions; portfolio says of what.
     time: when it was first tried, UTC.
@@ -57,6 +57,11 @@ class TrialRecord:
         """First 16 hex digits of sha256 over kind and identity."""
         told = json.dumps([self.kind, plain(self.identity)], sort_keys=True, allow_nan=False)
         return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    @property
+    def file(self) -> str:
+        """Name of its file: what was pruned once and finished another time has two, and counts once."""
+        return f"{self.id}.parquet" if self.state == "complete" else f"{self.id}-{self.state}.parquet"
 
     @property
     def per_year(self) -> float:
