@@ -33,7 +33,9 @@ def read_industries(path: PathLike) -> pd.DataFrame:
     """
     table = read_table(path, ", ".join(_COLUMNS)).reset_index(drop=True)
     names = {column: canonical_name(column) for column in table.columns}
-    table = table.rename(columns=names).rename(columns={"start": "known_at"})
+    table = table.rename(columns=names)
+    if "known_at" not in table.columns:  # with both, start is one column too many
+        table = table.rename(columns={"start": "known_at"})
     require_columns(table, _COLUMNS[:2], str(path))
     refuse_unknown(table, _COLUMNS, str(path))
     if table["symbol"].isna().any() or (table["symbol"] == "").any():
