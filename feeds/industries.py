@@ -115,7 +115,8 @@ def check_industries(panel: Panel, report: LoadReport) -> None:
         "industries without a date, taken for all time: a list of today knows the future", len(undated),
         undated[0] if undated else "", "kept; give each row the day from which it was known (known_at)",
     )  # fmt: skip
-    absent = [symbol for symbol in panel.symbols if symbol not in set(table["symbol"])]
+    named = set(table["symbol"])
+    absent = [symbol for symbol in panel.symbols if symbol not in named]
     report.caution(
         "industries: symbols without any, together a group of their own", len(absent), absent[0] if absent else "",
         "their industry is unknown",
