@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from nnstrategies.comparison import compare, holm
 from nnstrategies.report import build_report
 from nnstrategies.report.classes import accuracy_table, macro_figures
+from nnstrategies.report.factors import quintile_table
 from nnstrategies.report.forecast_path import forecast_paths
 from nnstrategies.report.measures import ACCURACY, RANK_IC, accuracy_of, measure_of
 from nnstrategies.report.metrics import max_drawdown, monthly_returns, total_return
@@ -209,6 +210,14 @@ def test_half_years_multiply_to_the_whole_test(run):
     assert whole == pytest.approx(total_return(run.returns[HEADLINE].to_numpy()), abs=0.002)
     assert sum(int(row.cells[4]) for row in table.rows) == 240
     assert table.head[-1] == "Accuracy"
+
+
+def test_quintiles_of_two_screens_say_whose_they_are(run):
+    keys = [(recipe, "size", "test", q, 0.01 * q, 50) for recipe in ("factors", "few") for q in range(1, 6)]
+    table = pd.DataFrame(keys, columns=OPTIONAL["quintiles"])
+    assert [row.remark for row in quintile_table(replace(run, quintiles=table)).rows] == ["Factors", "Few"]
+    (alone,) = quintile_table(replace(run, quintiles=table[table["recipe"] == "few"])).rows
+    assert (alone.remark, alone.cells[-2]) == ("", "+4.00\u00a0%")
 
 
 # -- charts and the page -----------------------------------------------------------------------------------------------
