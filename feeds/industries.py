@@ -33,7 +33,9 @@ def read_industries(path: PathLike) -> pd.DataFrame:
     """
     table = read_table(path, ", ".join(_COLUMNS)).reset_index(drop=True)
     names = {column: canonical_name(column) for column in table.columns}
-    table = table.rename(columns=names).rename(columns={"start": "known_at"})
+    table = table.rename(columns=names)
+    if "known_at" not in table.columns:  # with both, start is one column too many
+        table = table.rename(columns={"start": "known_at"})
     require_columns(table, _COLUMNS[:2], str(path))
     refuse_unknown(table, _COLUMNS, str(path))
     if table["symbol"].isna().any() or (table["symbol"] == "").any():
@@ -113,7 +115,8 @@ def check_industries(panel: Panel, report: LoadReport) -> None:
         "industries without a date, taken for all time: a list of today knows the future", len(undated),
         undated[0] if undated else "", "kept; give each row the day from which it was known (known_at)",
     )  # fmt: skip
-    absent = [symbol for symbol in panel.symbols if symbol not in set(table["symbol"])]
+    named = set(table["symbol"])
+    absent = [symbol for symbol in panel.symbols if symbol not in named]
     report.caution(
         "industries: symbols without any, together a group of their own", len(absent), absent[0] if absent else "",
         "their industry is unknown",

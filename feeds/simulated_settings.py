@@ -86,7 +86,7 @@ class SimulatedMarket:
         self._expect(self.members <= self.symbols, "members", f"at most symbols = {self.symbols}")
         for name in _SHARES:
             self._expect(0.0 <= getattr(self, name) <= 1.0, name, "a share from 0 to 1")
-        for name in (*_NOT_NEGATIVE, "industries"):
+        for name in _NOT_NEGATIVE:
             self._expect(getattr(self, name) >= 0.0, name, "0 or more")
         self._expect(self.half_life_days > 0, "half_life_days", "more than 0")
         self._expect(self.suspension_days > 0, "suspension_days", "more than 0")

@@ -37,7 +37,7 @@ def equal_weight_holdings(
     """
     held, cash = np.zeros(panel.N), 1.0  # held: adjusted shares [N]
     begins = [int(t) + 1 for t in np.flatnonzero(panel.calendar.is_first_of_month[first:last]) + first]
-    for begin, end in zip(begins, [*begins[1:], last + 1], strict=True):
+    for begin, end in zip(begins, [*begins, last + 1][1:], strict=True):
         held, cash = _rebalanced(panel, begin, held, cash, prices[max(begin - 1 - first, 0)])
         yield begin, end, held, cash
 

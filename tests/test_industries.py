@@ -79,6 +79,7 @@ def test_a_row_without_a_date_counts_always_and_the_report_of_the_run_says_so(tm
             "symbol,industry,known_at\n000001,a,2020-01-02\n000001,b,2020-01-02\n",
             r"000001 2020-01-02: expected one row",
         ),
+        ("symbol,industry,start,known_at\n000001,a,2019-01-02,2020-01-02\n", r"column 'start' is unknown"),
         ("symbol,industry\n,bank\n", r"symbol: expected text, got an empty cell in row 0"),
         ("symbol,industry,known_at\n000001,a,02/01/2020\n", r"industries.csv: known_at: .*is no date"),
         ("symbol,industry\n1.SZ,bank\n", r"events industries: none of its symbols has prices, first 1.SZ"),

@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from nnstrategies.comparison import compare, holm
 from nnstrategies.report import build_report
 from nnstrategies.report.classes import accuracy_table, macro_figures
+from nnstrategies.report.factors import quintile_table
 from nnstrategies.report.forecast_path import forecast_paths
 from nnstrategies.report.measures import ACCURACY, RANK_IC, accuracy_of, measure_of
 from nnstrategies.report.metrics import max_drawdown, monthly_returns, total_return
@@ -200,6 +201,7 @@ def test_periods_are_figured_from_the_returns_inside_them_and_one_outside_says_s
     assert period_table(replace(run, manifest=run.manifest | {"periods": {}})) is None
     without = period_table(replace(run, returns=run.returns.assign(benchmark=0.0)))
     assert without.rows[1].cells[1] == "–"
+    assert "Benchmark" not in rows_of(without)
 
 
 def test_half_years_multiply_to_the_whole_test(run):
@@ -209,6 +211,14 @@ def test_half_years_multiply_to_the_whole_test(run):
     assert whole == pytest.approx(total_return(run.returns[HEADLINE].to_numpy()), abs=0.002)
     assert sum(int(row.cells[4]) for row in table.rows) == 240
     assert table.head[-1] == "Accuracy"
+
+
+def test_quintiles_of_two_screens_say_whose_they_are(run):
+    keys = [(recipe, "size", "test", q, 0.01 * q, 50) for recipe in ("factors", "few") for q in range(1, 6)]
+    table = pd.DataFrame(keys, columns=OPTIONAL["quintiles"])
+    assert [row.remark for row in quintile_table(replace(run, quintiles=table)).rows] == ["Factors", "Few"]
+    (alone,) = quintile_table(replace(run, quintiles=table[table["recipe"] == "few"])).rows
+    assert (alone.remark, alone.cells[-2]) == ("", "+4.00\u00a0%")
 
 
 # -- charts and the page -----------------------------------------------------------------------------------------------
@@ -234,7 +244,7 @@ def test_every_portfolio_is_named_once(run):
     for name in ("CNN-LSTM", "LSTM", "Ridge", "Gradient boosting", "Momentum", "Equal weight", "Benchmark"):
         assert chart.svg.count(f">{name}<") == 1
     flat = replace(run, returns=run.returns.assign(benchmark=0.0))
-    assert ">Benchmark<" in risk_and_return(flat).svg
+    assert ">Benchmark<" not in risk_and_return(flat).svg  # the data has none, there is nothing to beat at 0 %
 
 
 def test_prices_are_drawn_as_they_came_as_forecast_and_unchanged(run):

@@ -65,6 +65,7 @@ def test_what_nobody_watched_is_left_out(run):
     assert attribution_table(plain) is None
     labels = [row.label for row in position_table(plain).rows]
     assert "Average pairwise correlation" not in labels
+    assert "Share of the exposure that it left" not in labels
     assert "Largest weight of an industry" not in labels
 
 

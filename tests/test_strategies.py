@@ -458,6 +458,12 @@ def test_equal_weight_holds_all_members_alike_with_dividends():
     assert returns.drop(returns.index[50]).abs().max() == pytest.approx(0.0, abs=1e-12)
 
 
+def test_equal_weight_stays_in_cash_where_no_month_begins_in_the_span():
+    close = 10 + np.arange(60.0)[:, None] * np.ones(2)
+    returns = equal_weight_returns(make_panel(close), 25, 40)  # between the first sessions of two months
+    assert returns.tolist() == [0.0] * 16
+
+
 def test_buy_and_hold_is_the_index(tiny_panel):
     level = tiny_panel.series["benchmark"]
     returns = buy_and_hold_returns(tiny_panel, 10, 50)

@@ -115,20 +115,18 @@ def _path(run: Run, one: _Forecasts) -> pd.DataFrame:
     """
     task, settings = run.config.task_of(one.recipe)
     panel, label = run.task(task).panel, settings.label
-    first = int(one.n.min(initial=panel.N))
-    own = np.flatnonzero(one.n == first)[-PATH_SESSIONS:]
-    begin = one.t[own] + (label.price == "open")  # the session at whose price the forecast return begins
-    inside = begin + label.horizon_days < panel.T
-    begin, said = begin[inside], one.forecast[own][inside]
+    enter, leave = label.holding.rows(panel)  # sessions at whose prices the forecast return begins and ends
+    first = int(one.n.min(initial=panel.N - 1))
+    own = np.flatnonzero((one.n == first) & (leave[one.t] < panel.T))[-PATH_SESSIONS:]
+    begin, end = enter[one.t[own]], leave[one.t[own]]
     prices = _scaled_prices(panel, label.price, first, run.test_rows[1])
-    end = begin + label.horizon_days
     columns = {
         "recipe": one.recipe,
         "symbol": panel.symbols[first] if len(begin) else "",
         "field": label.price,
         "date": panel.sessions[end].astype("datetime64[s]"),
         "price": prices[end],
-        "forecast": prices[begin] * (1 + said),
+        "forecast": prices[begin] * (1 + one.forecast[own]),
         "unchanged": prices[begin],
     }
     return pd.DataFrame(columns).astype({"recipe": "str", "symbol": "str", "field": "str"})

@@ -53,11 +53,13 @@ def quintile_table(run: RunFolder) -> Table | None:
     if run.quintiles.empty:
         return None
     rows = []
-    for (_, factor, span), part in run.quintiles.groupby(["recipe", "factor", "span"], sort=False):
+    several = run.quintiles["recipe"].nunique() > 1
+    for (recipe, factor, span), part in run.quintiles.groupby(["recipe", "factor", "span"], sort=False):
         means = part.sort_values("quintile")["mean_return"].to_numpy()
         cells = [_SPANS[str(span)], *(percent(value, 2) for value in means), percent(means[-1] - means[0], 2, True)]
         kind = "headline" if factor == COMPOSITE else ""
-        rows.append(Row(str(factor), [*cells, f"{int(part['dates'].max()):,}"], kind=kind))
+        remark = recipe_label(str(recipe)) if several else ""
+        rows.append(Row(str(factor), [*cells, f"{int(part['dates'].max()):,}"], remark, kind))
     rows.sort(key=lambda row: row.cells[0] == _SPANS["test"])
     note = "Equal-weight mean returns over the label's horizon, without costs, of the members with a value on the day, "
     note += "lowest values first. Neighbouring days share most of their horizon. Before the test: the days that its "

@@ -18,13 +18,12 @@ def period_table(run: RunFolder) -> Table | None:
     """For each named period what every portfolio made in it; None where the config names none."""
     said: dict[str, tuple[str, str]] = run.manifest.get("periods") or {}
     judged = measure_of(run, run.judged)
-    names = [run.headline, *(n for n in run.portfolios if n != run.headline and "/" not in n)]
     rows = []
     for period, (first, last) in said.items():
         inside = run.returns.loc[first:last]
         title = period.replace("_", " ").capitalize()
         rows.append(Row(title, [], _where(run, inside, first, last, judged), "group"))
-        for name in names if len(inside) else []:
+        for name in run.compared if len(inside) else []:
             kind = "headline" if name == run.headline else ""
             rows.append(Row(recipe_label(name), _figures(inside, name), kind=kind))
     head = ["Portfolio", "Return", "over benchmark", "over equal weight", "Max. drawdown"]

@@ -52,8 +52,9 @@ def position_table(run: RunFolder) -> Table | None:
     if run.decisions.empty:
         return None
     rows = []
+    watched = run.decisions["correlation"].notna()
     for key, label, text in _WATCHED:
-        known = run.decisions[key].dropna()
+        known = (run.decisions.loc[watched, key] if key == "allowed" else run.decisions[key]).dropna()
         if len(known):
             values = [float(value) for value in (known.mean(), known.min(), known.max(), known.iloc[-1])]
             remark = _heaviest(run.decisions) if key == "industry_weight" else ""

@@ -69,7 +69,7 @@ def portfolio_regimes(run: RunFolder) -> Table | None:
     held = np.where(at >= 0, known.to_numpy(dtype=object)[np.maximum(at, 0)], "")
     benchmark = run.returns["benchmark"].to_numpy()
     rows = []
-    for name in (run.headline, *(n for n in run.portfolios if n != run.headline and "/" not in n)):
+    for name in run.compared:
         own, cells = run.returns[name].to_numpy(), []
         for regime in REGIMES:
             inside = held == regime

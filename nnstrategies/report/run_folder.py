@@ -137,6 +137,12 @@ class RunFolder:
         """Recipes with a portfolio of their own, in the order of the table."""
         return [name for name in self.portfolios if "/" not in name and name not in BASELINES]
 
+    @cached_property
+    def compared(self) -> list[str]:
+        """Portfolios without those of single seeds, the headline first; no benchmark where the data has none."""
+        known = [name for name in self.portfolios if name != "benchmark" or self.returns[name].any()]
+        return [self.headline, *(name for name in known if name != self.headline and "/" not in name)]
+
     def seeds_of(self, recipe: str) -> list[str]:
         """Portfolios of the single seeds of a recipe, such as ``lstm/0``."""
         return [name for name in self.portfolios if name.startswith(f"{recipe}/")]

@@ -28,7 +28,7 @@ _PLACES: list[Place] = [  # of a name beside its point: offset in points, alignm
 
 def risk_and_return(run: RunFolder) -> Chart:
     """Annual volatility against annual return of every portfolio, the single seeds of the headline as small points."""
-    names = [run.headline, *(name for name in run.portfolios if name != run.headline and "/" not in name)]
+    names = run.compared
     points = _points(run, names)
     seeds = run.seeds_of(run.headline)
     with drawing(width=1000, height=400) as (figure, axes):

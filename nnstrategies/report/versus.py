@@ -54,8 +54,8 @@ def _pair(run: RunFolder, other: str) -> tuple[Measure, Measure] | None:
 
 def portfolio_table(run: RunFolder) -> Table | None:
     """The headline's monthly log returns against those of every other portfolio."""
-    logs = {name: _monthly_logs(run.returns[name]) for name in run.portfolios if "/" not in name}
-    others = [name for name in logs if name != run.headline and (name != "benchmark" or run.returns[name].any())]
+    logs = {name: _monthly_logs(run.returns[name]) for name in run.compared}
+    others = run.compared[1:]
     found = [(name, compare((logs[run.headline] - logs[name]).to_numpy(dtype=np.float64))) for name in others]
     rows = []
     for (other, one), cells in zip(found, _tests([one for _, one in found]), strict=True):
