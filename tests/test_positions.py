@@ -125,6 +125,22 @@ def test_turnover_stays_within_its_cap_but_for_what_must_leave(before, after, ca
     np.testing.assert_allclose(limit_turnover(before, reached, cap, must), reached, atol=1e-9)
     lower, upper = np.minimum(before, after), np.maximum(before, after)
     assert ((reached >= lower - 1e-12) & (reached <= upper + 1e-12)).all()
+    leaving = ~must & (after == 0) & (before > 0)
+    assert ((reached[leaving] > 0) & (reached[leaving] < before[leaving])).sum() <= 1  # one at most in part
+    if (leaving & (reached > 1e-12)).any():  # nobody is made smaller before all have left
+        shrinking = ~must & (after > 0) & (after < before)
+        np.testing.assert_allclose(reached[shrinking], before[shrinking], atol=1e-12)
+
+
+def test_who_is_discarded_month_after_month_leaves_in_the_end():
+    rng = np.random.default_rng(3)
+    weights = np.zeros(150)
+    for _ in range(60):
+        target = np.zeros(150)
+        target[rng.choice(150, 30, replace=False)] = 1 / 30
+        weights = limit_turnover(weights, target, 0.4, np.zeros(150, dtype=bool))
+        assert weights.sum() <= 1 + 1e-9
+    assert (weights > 0).sum() < 60  # every weight shrunk by the same share would hold 150
 
 
 # -- correlation as a function ----------------------------------------------------------------------------------------
@@ -219,7 +235,7 @@ def test_a_rebalance_goes_as_far_as_its_turnover_allows():
     panel = flat(4)
     first, second = run(panel, make_scores(panel, values), top_n=2, max_turnover=0.5).decisions
     np.testing.assert_allclose(first.target, [0.5, 0.5, 0, 0])  # half of what is bought, as the report counts
-    np.testing.assert_allclose(second.target, [0.25, 0.25, 0.25, 0.25])
+    np.testing.assert_allclose(second.target, [0, 0.5, 0.25, 0.25])  # one leaves whole, not both by half
     assert (second.wanted_turnover, second.turnover) == (pytest.approx(1.0), pytest.approx(0.5))
 
 

@@ -18,11 +18,21 @@ def limit_turnover(weights: FloatArray, target: FloatArray, cap: float, must: Bo
     """Targets [N] on the way from ``weights`` to ``target``, so far that their turnover is at most ``cap``.
 
     must: [N] True for what changes in full whatever the cap says (stops, symbols that are no members any more); what
-    it uses up is no longer there for the others. All others go the same share of their way.
+    it uses up is no longer there for the others. Of these, all that grow go the same share of their way. What may be
+    sold goes first to those that leave, the smallest first, so that they do leave; the rest to those that shrink.
     """
     step = target - weights
     wanted = float(np.abs(step[~must]).sum() / 2)
     budget = max(cap - float(np.abs(step[must]).sum() / 2), 0.0)
     if wanted <= budget * _ROUNDING:
         return target
-    return np.where(must, target, weights + step * (budget / wanted))
+    reached = np.where(must, target, weights + np.maximum(step, 0.0) * (budget / wanted))
+    sold = np.where(must, 0.0, np.maximum(-step, 0.0))  # [N] to be sold in the end
+    room = float(sold.sum()) * (budget / wanted)
+    for column in np.flatnonzero((sold > 0) & (target == 0))[np.argsort(weights[(sold > 0) & (target == 0)])]:
+        reached[column] = weights[column] - min(sold[column], room)
+        room = max(room - sold[column], 0.0)
+    shrinking = np.where(target > 0, sold, 0.0)
+    if shrinking.any():
+        reached -= shrinking * min(room / float(shrinking.sum()), 1.0)
+    return reached
