@@ -57,7 +57,8 @@ def p_values(system: str, seeds: Sequence[int], refits: int = REFITS) -> dict[st
         with tempfile.TemporaryDirectory() as folder:
             done = evidence_of(trained(headline_alone(small_tree(system, silent)), Path(folder) / "run"))
         for name, one in done.items():
-            found.setdefault(name, []).append(one["p_value"])
+            p = one["p_value"]
+            found.setdefault(name, []).append(1.0 if p is None else p)  # scores that do not vary find nothing
     return found
 
 

@@ -120,6 +120,12 @@ def test_a_panels_ics_and_quantiles_are_those_of_alphalens() -> None:
 # -- correlations and ranks --------------------------------------------------------------------------------------------
 
 
+def test_of_no_symbols_or_no_dates_there_is_no_rank_ic() -> None:
+    """Such as that of the dates after a search on the last day of the test."""
+    for shape in ((0, 3), (3, 0)):
+        assert np.isnan(rank_ic(np.zeros(shape), np.zeros(shape))).tolist() == [True] * shape[0]
+
+
 def test_ranks_are_those_of_scipy() -> None:
     for kind in (np.float64, np.float32):
         x = rough_values(1).astype(kind)

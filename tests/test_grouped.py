@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 
 from nnstrategies.errors import FitError
+from nnstrategies.explain import ClassOutputs, Judged
 from nnstrategies.predictors import score
-from nnstrategies.training import GroupedRecipe, Incumbent, RefitPlan, load_version, save_version, walk_forward
+from nnstrategies.training import (
+    GroupedRecipe,
+    Incumbent,
+    LogisticRecipe,
+    RefitPlan,
+    load_version,
+    save_version,
+    walk_forward,
+)
 from tests.small_samples import LSTM, market_samples, samples_of
 
 ASOF = 352
@@ -72,6 +81,20 @@ def test_a_symbol_that_cannot_be_fitted_has_no_score_and_the_manifest_says_why()
     assert np.isnan(out).tolist() == [not young.mask[360, n] or n == 1 for n in range(4)]
     with pytest.raises(FitError, match="none of 4 groups could be fitted"):
         GroupedRecipe(PER_SYMBOL).fit(replace(SAMPLES, mask=np.zeros_like(mask)), ASOF, seed=1)
+
+
+def test_classes_of_a_symbol_without_a_model_are_not_judged():
+    mask = SAMPLES.mask.copy()
+    mask[: ASOF + 1, 1] = False
+    young = replace(own_groups(market_samples("up_down")[1]), mask=mask)
+    version = GroupedRecipe(LogisticRecipe()).fit(young, ASOF, seed=1)
+    rows = np.arange(ASOF + 1, ASOF + 20)
+    found = ClassOutputs.of(Judged(young, rows, (version,), np.zeros(len(rows), dtype=np.int64)))
+    assert found is not None
+    assert sorted(set(found.n)) == [0, 2, 3]
+    assert len(found.t) == len(found.actual) == len(found.values)
+    mask[:, [0, 2, 3]] = False
+    assert ClassOutputs.of(Judged(replace(young, mask=mask), rows, (version,), np.zeros(19, dtype=np.int64))) is None
 
 
 def test_settings_of_a_symbols_own_are_its_alone():

@@ -29,7 +29,14 @@ from nnstrategies.search import (
 from nnstrategies.search.judge import judge
 from nnstrategies.search.propose import observations
 from nnstrategies.search.search import _pruned
-from nnstrategies.training import GroupedRecipe, LogisticRecipe, MomentumRecipe, RidgeRecipe, walk_forward
+from nnstrategies.training import (
+    EnsembleRecipe,
+    GroupedRecipe,
+    LogisticRecipe,
+    MomentumRecipe,
+    RidgeRecipe,
+    walk_forward,
+)
 from tests.causality import replace_future
 from tests.small_samples import ALL, LSTM, NAMES, market_samples, samples_of
 
@@ -148,6 +155,16 @@ def test_accuracy_and_loss_of_a_fold_count_every_label(kind):
     assert accuracy.value == pytest.approx(np.mean(right), abs=1e-12)
     assert loss.value == pytest.approx(np.mean(surprise), abs=1e-9)
     assert loss.rank_ic == accuracy.rank_ic != accuracy.value
+
+
+def test_an_ensembles_spread_is_no_class():
+    _, samples = market_samples("up_down")
+    known, (fold,) = samples.upto(ASOF), cv_folds(ASOF, 1, 40)
+    member = replace(LSTM, epochs=1)
+    ensemble = EnsembleRecipe({"one": member}, seeds=(1,), weights="equal").fit(known, fold.asof, 1)
+    alone = ensemble.parts[0].version
+    for objective in ("accuracy", "loss"):
+        assert judge(ensemble, known, fold, objective).value == judge(alone, known, fold, objective).value
 
 
 def test_the_loss_of_a_return_label_is_that_of_standardised_returns():

@@ -13,8 +13,16 @@ from hypothesis import strategies as st
 from nnstrategies.config import fast, parse, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.search import SearchSettings, Space, check_search, with_values
-from nnstrategies.search.space import Range, _listed
-from nnstrategies.training import EnsembleRecipe, GroupedRecipe, LogisticRecipe, Recipe, RidgeRecipe, SVMRecipe
+from nnstrategies.search.space import Range, _listed, check_params
+from nnstrategies.training import (
+    EnsembleRecipe,
+    FactorScreenRecipe,
+    GroupedRecipe,
+    LogisticRecipe,
+    Recipe,
+    RidgeRecipe,
+    SVMRecipe,
+)
 from nnstrategies.training.augment import Augment
 from tests.small_samples import ALL, LSTM
 
@@ -62,6 +70,7 @@ def config_with(**search: object) -> dict[str, object]:
         ({"space": {"lr": {"low": 0.0, "high": 0.1, "log": True}}}, "expected low > 0"),
         ({"space": {"lr": {"low": 0.1, "high": 0.2, "step": 0.5}}}, "step: expected more than 0 and at most high"),
         ({"space": {"init": {"low": 1, "high": 2}}}, "need a setting that is a number"),
+        ({"space": {"scaling": ["zscore", "leaky_zscore"]}}, "leaky_zscore reads the future on purpose"),
         ({"every": "month"}, "walk_forward.refit year; search no oftener"),
         ({"method": "grid", "space": {"lr": {"low": 0.1, "high": 0.2}}}, "the grid has inf combinations"),
         ({"method": "grid", "trials": 3, "space": {"batch": {"low": 1, "high": 4}}}, "the grid has 4 combinations"),
@@ -248,3 +257,11 @@ def test_every_recipe_that_ships_can_be_checked():
         values = ["ret_1", "volatility_20"] if name == "momentum" else [1, 2]
         settings = SearchSettings(recipe.name, {key: values}, every="once")
         check_search(settings, {recipe.name: recipe}, "buy_hold_sell", "year")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "params"), [(LSTM, {"scaling": "leaky_zscore"}), (FactorScreenRecipe(), {"leaky_until": "2020-08-31"})]
+)
+def test_a_library_cannot_bring_in_a_leak_that_no_run_is_stamped_with(recipe, params):
+    with pytest.raises(ConfigError, match=r"leaky_.* reads the future on purpose and is not searched"):
+        check_params(recipe, params)

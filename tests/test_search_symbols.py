@@ -243,6 +243,26 @@ def test_a_library_is_used_again_without_a_search(finished, tmp_path):
             pipeline.train(pipeline.start(parse({**CONFIG, "search": {**again, **wrong}}, "own.yaml"), tmp_path))
 
 
+def test_a_library_may_hold_other_symbols_and_later_choices(finished, tmp_path):
+    """And it needs no ``every``, with which nothing is searched."""
+    known = finished.folder.read_json("search.json")
+    later = {"asof": "2030-01-02", "labels_through": "2029-12-28"}
+    library = tmp_path / "search.json"
+    library.write_text(json.dumps([*known, {**known[0], "symbol": "GONE"}, {**known[0], **later}]))
+    config = {**CONFIG, "walk_forward": {**CONFIG["walk_forward"], "refit": "once"}}
+    search = {"recipe": "ridge", "per": "symbol", "library": str(library)}
+    run = pipeline.start(parse({**config, "search": search}, "own.yaml"), tmp_path)
+    pipeline.train(run)
+    found = {(one["symbol"], one["asof"]): one for one in run.folder.read_json("search.json")}
+    assert {symbol for symbol, _ in found} == set(run.panel.symbols)
+    assert found[known[0]["symbol"], "2030-01-02"]["out_of_sample_rank_ic"] is None
+    assert "symbols that this run has not are left out: GONE" in (run.folder.path / "log.txt").read_text()
+    for none in ({"symbol": "GONE"}, later):
+        library.write_text(json.dumps([{**known[0], **none}]))
+        with pytest.raises(ConfigError, match=r"expected settings of SIM0001, .*made by 2015-11-30, got none"):
+            pipeline.train(pipeline.start(parse({**config, "search": search}, "own.yaml"), tmp_path))
+
+
 def test_settings_of_another_recipe_are_refused(finished, tmp_path):
     other = {**CONFIG, "recipes": {"ridge": {"kind": "gradient_boosting", "target": "percent", "iterations": 2}}}
     library = {"recipe": "ridge", "per": "symbol", "library": str(finished.folder.path / "search.json")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import signal_off
 from leak_rows import MEMBERS, compared, figures, leaky_variants, walks
 from signal_off import most, p_values
 from small_systems import CONFIGS, headline_alone, shipped, small_tree
@@ -23,6 +24,12 @@ def test_without_a_signal_the_filter_of_s4_and_its_factors_reject_no_more_than_c
         assert len(values) == len(SEEDS)
         assert all(0.05 <= value <= 1 for value in values)
         assert sum(value <= 0.05 for value in values) <= most(len(SEEDS)) == 3
+
+
+def test_a_model_whose_scores_do_not_vary_finds_nothing(monkeypatch):
+    monkeypatch.setattr(signal_off, "trained", lambda config, folder: None)
+    monkeypatch.setattr(signal_off, "evidence_of", lambda run: {"lstm": {"p_value": None}})
+    assert p_values("S3", [1, 2]) == {"lstm": [1.0, 1.0]}
 
 
 def test_the_bound_is_the_binomials():

@@ -10,7 +10,9 @@ import pytest
 from nnstrategies.config import fast, parse, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline import report, run_variants, start, trade, train
+from nnstrategies.pipeline.variants import config_of
 from nnstrategies.report.definitions import recipe_label
+from nnstrategies.search import CrossValidationSettings
 from tests.test_pipeline import FEATURES, NETWORK, TINY
 
 TREE = TINY | {
@@ -124,8 +126,6 @@ def test_a_mistake_is_named(section, value, said):
 
 
 def test_a_variant_of_what_the_config_resolved_resolves_it_anew():
-    from nnstrategies.pipeline.variants import config_of
-
     changed = {
         "length": {"note": "half a year", "set": {"walk_forward.train_days": 126, "walk_forward.valid_days": 25}},
         "rules": {"note": "China", "set": {"market": "cn_a"}},
@@ -136,3 +136,11 @@ def test_a_variant_of_what_the_config_resolved_resolves_it_anew():
     assert [length[name].train_days for name in ("lstm", "ridge", "own")] == [126, 126, 77]
     assert length["lstm"].valid_days == 30  # the recipe's own
     assert type(config_of(config, "rules").costs).__name__ == "ScheduleSettings"
+
+
+def test_a_variant_that_changes_a_fold_setting_keeps_the_others():
+    folds = {"cross_validation": {"folds": 3, "valid_days": 25}}
+    variants = {"more": {"note": "four", "set": {"cross_validation.folds": 4}}, "none": {"note": "-", "set": {}}}
+    config = parse({**TREE, **folds, "variants": variants}, "x")
+    assert config_of(config, "more").cross_validation == CrossValidationSettings(folds=4, valid_days=25)
+    assert config_of(config, "none").cross_validation is None

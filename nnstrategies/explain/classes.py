@@ -67,15 +67,21 @@ class ClassOutputs:
 
     @classmethod
     def of(cls, judged: Judged) -> ClassOutputs | None:
-        """Ask the versions; None where labels are returns, or a version names no classes."""
+        """Ask the versions; None where labels are returns, or a version names no classes.
+
+        A symbol of whose group a version has no model is left out on its dates.
+        """
         names = class_names(judged.samples.labels.kind)
         parts, meaning = [], None
         for date in judged.cross_sections() if names else ():
             found = class_outputs(date.version.outputs, date.predict(date.windows()))
             if found is None or found[1].shape[1] != len(names):
                 return None
+            known = np.isfinite(found[1]).all(axis=1)
+            if not known.any():
+                continue
             meaning = found[0]
-            parts.append((np.full(len(date.n), date.t), date.n, found[1], date.classes))
+            parts.append((np.full(known.sum(), date.t), date.n[known], found[1][known], date.classes[known]))
         if meaning is None:
             return None
         t, n, values, actual = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -10,6 +10,8 @@ from nnstrategies.typing import AnyArray, FloatArray
 def ranks(values: AnyArray, absent: float = np.nan) -> FloatArray:
     """Ranks 1..n of finite values along the last axis of [..., N], the average where equal; others get ``absent``."""
     N = values.shape[-1]
+    if not N:
+        return np.empty(values.shape, dtype=np.float64)
     rows = values.reshape(-1, N)  # [..., N] -> [M, N]
     present = np.isfinite(rows)
     last = rows.dtype.type(np.inf)  # as NaN it would sort last too, but several times slower

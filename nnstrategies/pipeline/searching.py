@@ -244,7 +244,21 @@ def _take_over(run: Run, settings: SearchSettings, path: Path) -> None:
             what = f"of {choice.symbol} alone" if choice.symbol else "of all symbols"
             raise ConfigError(f"search: library: {path} holds settings {what}; set per to match")
         check_params(recipe, choice.params)
-    _write_choices(run, settings, choices)
+    _write_choices(run, settings, _of_this_run(run, settings, choices))
+
+
+def _of_this_run(run: Run, settings: SearchSettings, choices: Sequence[Choice]) -> list[Choice]:
+    """Those of symbols that the run has; ConfigError where none was made by the last refit."""
+    symbols, last = run.samples_of(settings.recipe).features.symbols, run.plan_of(settings.recipe).rows[-1]
+    own = [choice for choice in choices if choice.symbol is None or choice.symbol in symbols]
+    if not any(choice.row <= last for choice in own):
+        raise ConfigError(
+            f"search: library: {settings.library}: expected settings of {', '.join(symbols[:3])} or others of this "
+            f"run, made by {run.panel.sessions[last]}, got none; name a library of these symbols, or search"
+        )
+    if others := sorted({str(choice.symbol) for choice in choices} - {str(choice.symbol) for choice in own}):
+        log.info("search: library: symbols that this run has not are left out: %s", ", ".join(others))
+    return own
 
 
 def _write_choices(run: Run, settings: SearchSettings, choices: Sequence[Choice]) -> None:

@@ -48,7 +48,8 @@ def config_of(config: RunConfig, variant: str) -> RunConfig:
     """The run's config with the variant's keys changed, without variants, published figures or folds of its own."""
     chosen = config.variants[variant]
     tree, changes = to_tree(config), chosen.set
-    for key in ("variants", "published", "cross_validation"):
+    own_folds = any(key.startswith("cross_validation.") for key in changes)  # of which the others stay
+    for key in ("variants", "published", *(() if own_folds else ("cross_validation",))):
         tree.pop(key)
     _forget_defaults(tree, config, changes)
     if chosen.recipes:

@@ -82,17 +82,19 @@ def _of_labels(
     by_class = _class_outputs(version, outputs, classes)  # [M, C]
     if objective == "accuracy":
         return float(np.mean(by_class.argmax(axis=1) == labels))
-    if version.units[-1] != "probability":
+    if "probability" not in version.units:
         raise _refusal(version, "loss", "gives probabilities")
     return float(-np.log(np.maximum(by_class[np.arange(len(labels)), labels.astype(np.int64)], _LEAST_P)).mean())
 
 
 def _class_outputs(version: Version, outputs: FloatArray, classes: int) -> FloatArray:
-    """One column a class, [M, C]."""
-    if outputs.shape[1] == 1 + classes:
-        return outputs[:, 1:]
-    if classes == 2 and outputs.shape[1] == 2 and version.units[1] == "probability":
-        return np.stack([1 - outputs[:, 1], outputs[:, 1]], axis=1)
+    """One column a class, [M, C]; an ensemble's spread is none."""
+    of_classes = [k for k, name in enumerate(version.outputs) if name.startswith(("p_", "margin_"))]
+    if classes and len(of_classes) == classes:
+        return outputs[:, of_classes]
+    if classes == 2 and len(of_classes) == 1 and version.units[of_classes[0]] == "probability":
+        up = outputs[:, of_classes[0]]
+        return np.stack([1 - up, up], axis=1)
     raise _refusal(version, "accuracy and loss", "tells classes apart")
 
 

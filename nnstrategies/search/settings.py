@@ -105,7 +105,7 @@ def check_search(
             f"search: per: symbol needs a model of each symbol, and {settings.recipe} is fitted to all of them; set "
             f"groups: symbol, or leave out per"
         )
-    if isinstance(refit, str) and _OFTENER.index(settings.every) > _OFTENER.index(refit):
+    if settings.library is None and isinstance(refit, str) and _OFTENER.index(settings.every) > _OFTENER.index(refit):
         raise ConfigError(
             f"search: every: a search each {settings.every} is used by no refit more often than walk_forward.refit "
             f"{refit}; search no oftener than models are refitted"

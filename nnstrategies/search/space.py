@@ -19,6 +19,7 @@ from nnstrategies.models import MODELS, model_settings
 from nnstrategies.training.ensemble import EnsembleRecipe
 from nnstrategies.training.grouped import GroupedRecipe
 from nnstrategies.training.recipe import Recipe
+from nnstrategies.training.scaler import LEAKY
 
 Value = None | bool | int | float | str
 Params = Mapping[str, Value]
@@ -132,6 +133,7 @@ def _hint(recipe: Recipe, key: str, path: str, models: Sequence[str]) -> Any:
     hint: Any = type(recipe)
     walked: list[str] = []
     for part in path.split("."):
+        _check_honest(f"search: space.{key}", part)
         if _is_mapping(hint):
             return _model_hint(key, part, models)
         if not dataclasses.is_dataclass(hint):
@@ -144,6 +146,12 @@ def _hint(recipe: Recipe, key: str, path: str, models: Sequence[str]) -> Any:
     if dataclasses.is_dataclass(hint) or _is_mapping(hint):
         raise ConfigError(f"search: space.{key}: expected a single setting, {key} is a section; name one of its keys")
     return hint
+
+
+def _check_honest(where: str, word: object) -> None:
+    """Nothing that reads the future on purpose is chosen by a search: the run would not be stamped with it."""
+    if isinstance(word, str) and word.startswith(LEAKY):
+        raise ConfigError(f"{where}: {word} reads the future on purpose and is not searched; measure it as a variant")
 
 
 def _is_mapping(hint: Any) -> bool:
@@ -203,6 +211,7 @@ def _range(where: str, hint: Any, given: Mapping[str, Any]) -> Range:
 
 def _value(where: str, hint: Any, value: Any) -> Value:
     """One value of the type that the setting has; a number may be written as text, as YAML reads 1e-4."""
+    _check_honest(where, value)
     kinds = get_args(hint) or (hint,)
     single = value is None or isinstance(value, bool | int | float | str)
     allowed = bool in kinds or get_origin(hint) is Literal or not isinstance(value, bool)

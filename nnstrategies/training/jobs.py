@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import signal
 import threading
@@ -95,8 +96,16 @@ def _begin(job: Job, ticks: Queue[Tick] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a worker ends at Ctrl-C without a word; the parent speaks
     torch.set_num_threads(1)
     threadpool_limits(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker["job"] = job
     _worker["progress"] = _Sender(ticks) if ticks else None
+
+
+def _end_with_parent() -> None:
+    """End this worker where its parent was killed: its fits would go on beside those of the resumed run."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _run(number: int) -> Any:

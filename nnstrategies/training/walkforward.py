@@ -136,8 +136,10 @@ def on_device(recipe: Recipe, device: str | None) -> Recipe:
 
 def needs_gpu(recipe: Recipe) -> bool:
     """Whether fitting happens on a GPU, which a forked process cannot use."""
-    inner = [*getattr(recipe, "members", {}).values(), getattr(recipe, "recipe", recipe)]
-    return any(resolve_device(getattr(one, "device", "cpu")).type == "cuda" for one in inner)
+    inner = [*getattr(recipe, "members", {}).values(), *([recipe.recipe] if hasattr(recipe, "recipe") else [])]
+    if inner:  # of an ensemble for each symbol, the members of the ensemble
+        return any(needs_gpu(one) for one in inner)
+    return resolve_device(getattr(recipe, "device", "cpu")).type == "cuda"
 
 
 def next_session(calendar: Calendar, row: int) -> dt.date:
