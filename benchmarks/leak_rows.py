@@ -10,24 +10,20 @@ worth to whoever looks. Where a leak changes nothing, the row says so. See docs/
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import logging
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from signal_off import trained
-from small_systems import Tree, headline_alone, shipped, small_tree
+from small_systems import Tree, asked, headline_alone, small_tree
 
 from nnstrategies.config import parse
 from nnstrategies.evidence import mean_rank_ic
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.panel import Panel
-from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.tasks import on_panel
 from nnstrategies.samples import Samples
@@ -177,16 +173,9 @@ def _text(values: FloatArray, what: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=12)
-    parser.add_argument("--systems", nargs="+", default=shipped())
-    arguments = parser.parse_args()
-    logging.disable(logging.WARNING)
-    console.quiet = True
-    torch.set_num_threads(1)
-    seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
+    systems, seeds = asked(__doc__, FIRST_SEED, 12)
     print(f"{'':4}{'leak':28}{'figure':28}{'honest':>18}{'leaky':>18}{'difference':>18}")
-    for system in arguments.systems:
+    for system in systems:
         started = time.perf_counter()
         honest: dict[int, dict[str, float]] = {}
         for variant in leaky_variants(parse(small_tree(system), system)):

@@ -8,8 +8,6 @@ binomial 99 % interval allows at 5 %. Exits 1 where a count lies above it. See d
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 import tempfile
 import time
@@ -17,12 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from scipy.stats import binom
-from small_systems import headline_alone, shipped, small_tree
+from small_systems import asked, headline_alone, small_tree
 
 from nnstrategies.config import to_tree
-from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.training import in_order, train_recipe
@@ -68,17 +64,10 @@ def most(count: int, level: float = 0.05) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=40)
-    parser.add_argument("--systems", nargs="+", default=shipped())
-    arguments = parser.parse_args()
-    logging.disable(logging.WARNING)
-    console.quiet = True
-    torch.set_num_threads(1)
-    seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
+    systems, seeds = asked(__doc__, FIRST_SEED, 40)
     bound, failed = most(len(seeds)), False
     print(f"{'system':8}{'recipe':16}{'at 5 %':>8}{'10 %':>6}{'20 %':>6}{'allowed at 5 %':>16}{'seconds':>9}")
-    for system in arguments.systems:
+    for system in systems:
         started = time.perf_counter()
         for name, values in p_values(system, seeds).items():
             counts = [sum(value <= level for value in values) for level in LEVELS]

@@ -6,15 +6,19 @@ says: features, labels, tasks, portfolios, recipes, scaling, refits, how scores 
 
 from __future__ import annotations
 
+import argparse
 import copy
+import logging
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+import torch
 import yaml
 
 from nnstrategies.checked import place
 from nnstrategies.config import available, parse
+from nnstrategies.pipeline.console import console
 from nnstrategies.pipeline.variants import config_of
 from nnstrategies.settings import RunConfig
 
@@ -115,3 +119,15 @@ def headline_alone(tree: Mapping[str, Any], variant: str | None = None) -> RunCo
     refits = {"evidence.refits": whole.evidence.refits} if variant is None else {}
     alone = {"alone": {"note": note, "set": changed | refits, "recipes": parts}}
     return config_of(parse({**tree, "variants": alone}, "small system"), "alone")
+
+
+def asked(description: str, first_seed: int, seeds: int) -> tuple[list[str], range]:
+    """Systems and seeds of the command line; from here on runs print nothing and torch has one thread."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--systems", nargs="+", default=shipped())
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)
+    console.quiet = True
+    torch.set_num_threads(1)
+    return arguments.systems, range(first_seed, first_seed + arguments.seeds)

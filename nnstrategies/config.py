@@ -7,7 +7,6 @@ settings. Unknown keys are refused with a suggestion. ``--set a.b=value`` overri
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -17,17 +16,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from nnstrategies.checked import build, check_keys, choice, override, suggest
+from nnstrategies.checked import build, check_keys, choice, override, place, suggest
+from nnstrategies.consistency import check_name, check_whole
 from nnstrategies.errors import ConfigError
-from nnstrategies.explain.classes import class_names
-from nnstrategies.features import feature_names
 from nnstrategies.market.read import read_book
 from nnstrategies.market_settings import COSTS, SLIPPAGE, AccountSettings, usual_settings
 from nnstrategies.periods import parse_periods
-from nnstrategies.report.definitions import BASELINES, CLASS_FIGURES, DEFINITIONS, REGIMES
-from nnstrategies.search.settings import CrossValidationSettings, SearchSettings, check_search
+from nnstrategies.search.settings import CrossValidationSettings, SearchSettings
 from nnstrategies.settings import (
-    MAIN,
     MARKETS,
     SOURCES,
     EvidenceSettings,
@@ -40,15 +36,7 @@ from nnstrategies.settings import (
     VariantSettings,
     WalkForwardSettings,
 )
-from nnstrategies.training import (
-    RECIPES,
-    EnsembleRecipe,
-    LogisticRecipe,
-    MomentumRecipe,
-    NetworkRecipe,
-    PersistenceRecipe,
-    RandomForestRecipe,
-)
+from nnstrategies.training import RECIPES, EnsembleRecipe, NetworkRecipe
 from nnstrategies.training.recipe import Recipe, with_setting
 
 
@@ -97,7 +85,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         if key not in values:
             raise ConfigError(f"{where}: {key}: is needed and missing")
     values["data"] = choice(values.get("data"), "source", SOURCES, f"{where}: data")
-    _check_name("name", str(values["name"]), where)
+    check_name("name", str(values["name"]), where)
     sections: dict[str, type] = {
         "walk_forward": WalkForwardSettings,
         "label": LabelSettings,
@@ -112,7 +100,6 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         if values.get(name) is not None or (name in values and name != "published"):
             values[name] = build(cls, values[name], f"{where}: {name}")
     values["recipes"] = _recipes(values["recipes"], values["walk_forward"], where)
-    _check_recipes(values["recipes"], where)
     for name, cls in (("tasks", TaskSettings), ("portfolios", PortfolioSettings), ("variants", VariantSettings)):
         if name in values:
             if not isinstance(values[name], dict):
@@ -131,7 +118,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
         _ = config.main_task  # its settings are checked together, as those of further tasks are
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    _check_whole(config, where)
+    check_whole(config, where)
     return config
 
 
@@ -150,16 +137,20 @@ def fast(config: RunConfig) -> RunConfig:
         seeds=config.seeds[:2],
         evidence=dataclasses.replace(config.evidence, refits=min(config.evidence.refits, 5)),
         search=search,
-        variants={name: _with_fewer_trials(variant) for name, variant in config.variants.items()},
+        variants={name: _with_fewer_trials(variant, config.search) for name, variant in config.variants.items()},
     )
 
 
-def _with_fewer_trials(variant: VariantSettings) -> VariantSettings:
-    found = variant.set.get("search")
-    if not isinstance(found, Mapping):
+def _with_fewer_trials(variant: VariantSettings, search: SearchSettings | None) -> VariantSettings:
+    """The variant with fewer trials where it changes the run's own search, or has one."""
+    changes = {key: value for key, value in variant.set.items() if key.partition(".")[0] == "search"}
+    if not changes or changes.get("search", {}) is None:
         return variant
-    search = build(SearchSettings, found, "variants")
-    return dataclasses.replace(variant, set={**variant.set, "search": {**found, "trials": _fewer_trials(search)}})
+    tree: dict[str, Any] = {"search": _plain_value(search) or {}}
+    for key, value in changes.items():
+        place(tree, key, _plain_value(value), "variants")
+    trials = _fewer_trials(build(SearchSettings, tree["search"], "variants"))
+    return dataclasses.replace(variant, set={**variant.set, "search.trials": trials})
 
 
 def _fewer_trials(search: SearchSettings) -> int:
@@ -207,14 +198,6 @@ def _name_of(choices: Mapping[str, type], value: object) -> str:
     return next(name for name, cls in choices.items() if type(value) is cls)
 
 
-_ALWAYS = tuple(name for name in BASELINES if name != "momentum")  # in every run; momentum is a recipe
-
-
-def _check_name(what: str, name: str, where: str) -> None:
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ConfigError(f"{where}: {what}: expected letters, digits, '_', '-' and '.', got {name!r}")
-
-
 def _recipes(recipes: Any, lengths: WalkForwardSettings, where: str) -> dict[str, Recipe]:
     """The recipes, with the walk-forward's lengths where a section does not name its own."""
     if not isinstance(recipes, dict) or not recipes:
@@ -242,16 +225,6 @@ def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) 
     return recipe
 
 
-def _check_recipes(recipes: Mapping[str, Recipe], where: str) -> None:
-    for name, recipe in recipes.items():
-        _check_name("recipes", name, where)
-        if name == "momentum":
-            if not isinstance(recipe, MomentumRecipe):
-                raise ConfigError(f"{where}: recipes.momentum: that name is kept for kind momentum; choose another")
-        elif name in BASELINES:
-            raise ConfigError(f"{where}: recipes.{name}: that name is a baseline's; choose another")
-
-
 _PLAIN: dict[str, Any] = {
     "name": str,
     "title": str,
@@ -277,154 +250,3 @@ def _plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
         except ValidationError as error:
             raise ConfigError(f"{where}: {key}: {error.errors()[0]['msg']}; got {value!r}") from None
     return checked
-
-
-def _check_whole(config: RunConfig, where: str) -> None:
-    _check_tasks(config, where)
-    _check_portfolios(config, where)
-    _check_published(config, where)
-    for name in config.periods:
-        _check_name("periods", name, where)
-    _check_industries(config, where)
-    for name in config.variants:
-        _check_name("variants", name, where)
-        for kept in config.variants[name].recipes:
-            _known(kept, config.recipes, "recipe", f"{where}: variants.{name}.recipes")
-    for name, recipe in config.recipes.items():
-        task = config.task_of(name)[1]
-        known = _named(task.features, f"{where}: features")
-        seen = _named(config.inputs.get(name, known), f"{where}: inputs.{name}")
-        _check_inputs(seen, known, f"{where}: inputs.{name}")
-        if isinstance(recipe, MomentumRecipe) and recipe.feature not in seen:
-            raise ConfigError(
-                f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
-            )
-    for name in config.inputs:
-        _known(name, config.recipes, "recipe", f"{where}: inputs")
-    different = len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds)
-    checks = (
-        (config.workers >= 1, "workers: expected at least 1"),
-        (different, "seeds: expected different whole numbers"),
-        (config.evidence.refits >= 0, "evidence.refits: expected 0 or more"),
-        (config.evidence.every_days >= 1, "evidence.every_days: expected at least 1 session"),
-    )
-    for holds, message in checks:
-        if not holds:
-            raise ConfigError(f"{where}: {message}")
-    if config.search is not None:
-        try:
-            task = config.task_of(config.search.recipe)[1]
-            refit = task.refit or config.walk_forward.refit
-            check_search(config.search, config.recipes, task.label.kind, refit, task.groups)
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from None
-    if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:
-        raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
-
-
-def _check_portfolios(config: RunConfig, where: str) -> None:
-    for name, portfolio in config.portfolios.items():
-        _check_name("portfolios", name, where)
-        for recipe in portfolio.recipes:
-            _known(recipe, config.recipes, "recipe", f"{where}: portfolios.{name}")
-        timer = config.task_of(portfolio.exposure)[1] if portfolio.exposure else None
-        if timer and (timer.subject, timer.label.kind) != ("benchmark", "up_down"):
-            raise ConfigError(
-                f"{where}: portfolios.{name}: exposure: expected a recipe of a task with subject benchmark and label "
-                f"up_down, whose probability it is; got {portfolio.exposure!r}, {timer.subject} with {timer.label.kind}"
-            )
-        if portfolio.exposure and not _says_probability(config.recipes[portfolio.exposure]):
-            raise ConfigError(
-                f"{where}: portfolios.{name}: exposure: {portfolio.exposure!r} gives no probability; expected a "
-                f"network, random_forest, logistic, or an ensemble of them"
-            )
-    if config.headline in config.portfolios and config.portfolios[config.headline].hedged:
-        raise ConfigError(
-            f"{where}: headline: expected a portfolio whose fills make its returns, got {config.headline!r}, which is "
-            f"hedged; choose the same one without its hedge"
-        )
-    kind = "portfolio" if config.portfolios else "recipe of the run's own task" if config.tasks else "recipe"
-    _known(config.headline, config.traded, kind, f"{where}: headline")
-    for name, portfolio in config.traded.items():
-        if isinstance(config.recipes[portfolio.score], PersistenceRecipe):
-            raise ConfigError(
-                f"{where}: {'headline' if name == config.headline else 'portfolios'}: {portfolio.score} is a "
-                f"persistence forecast, alike for every symbol, which orders nothing; name the portfolios to trade "
-                f"under portfolios, without it"
-            )
-
-
-def _says_probability(recipe: Recipe) -> bool:
-    """Whether its score of an up_down label is P(up) - 1/2."""
-    if isinstance(recipe, EnsembleRecipe):
-        return all(_says_probability(one) for one in recipe.members.values())
-    return isinstance(recipe, NetworkRecipe | LogisticRecipe | RandomForestRecipe)
-
-
-def _check_tasks(config: RunConfig, where: str) -> None:
-    seen: set[str] = set()
-    for name, task in config.tasks.items():
-        _check_name("tasks", name, where)
-        for recipe in task.recipes:
-            _known(recipe, config.recipes, "recipe", f"{where}: tasks.{name}")
-        if name == MAIN or not task.recipes or seen & set(task.recipes):
-            raise ConfigError(f"{where}: tasks.{name}: expected a name of its own and recipes that no other task has")
-        seen |= set(task.recipes)
-        if task.picks:
-            _known(task.picks.of, config.main_task.recipes, "recipe of the run's own task", f"{where}: tasks.{name}")
-            if task.picks.since >= config.walk_forward.first_test:
-                raise ConfigError(f"{where}: tasks.{name}: picks.since: expected a date before walk_forward.first_test")
-
-
-def _check_published(config: RunConfig, where: str) -> None:
-    if config.published is None:
-        return
-    figures = [entry.key for entry in DEFINITIONS]
-    for name, row in config.published.figures.items():
-        _known(name, [*config.traded, *_ALWAYS], "portfolio", f"{where}: published.figures")
-        for figure in row:
-            _known(figure, figures, "figure", f"{where}: published.figures.{name}")
-    for name in config.published.directions:
-        _known(name, config.recipes, "recipe", f"{where}: published.directions")
-    for name, row in config.published.classes.items():
-        _known(name, config.recipes, "recipe", f"{where}: published.classes")
-        _check_classes(row, config.task_of(name)[1], f"{where}: published.classes.{name}")
-
-
-def _check_classes(row: Mapping[str, float], task: TaskSettings, where: str) -> None:
-    classes = class_names(task.label.kind)
-    if not classes:
-        raise ConfigError(f"{where}: expected a recipe whose label has classes, got label.kind {task.label.kind!r}")
-    for figure, value in row.items():
-        _known(figure, [*CLASS_FIGURES, *classes, *REGIMES], "figure", where)
-        if value < 0 or (value > 1 and figure != "hours"):
-            expected = "hours" if figure == "hours" else "a share between 0 and 1"
-            raise ConfigError(f"{where}.{figure}: expected {expected}, got {value}")
-
-
-def _check_industries(config: RunConfig, where: str) -> None:
-    if config.strategy.max_industry is not None and not config.data.industries:
-        raise ConfigError(
-            f"{where}: strategy.max_industry: the data have no table of industries; put one with columns symbol, "
-            f"industry, known_at into a file and name it under data.industries (source china also takes monthly, the "
-            f"simulated market a number; docs/data.md), or leave the cap out"
-        )
-
-
-def _known(name: str, known: Any, what: str, where: str) -> None:
-    if name not in known:
-        raise ConfigError(f"{where}: {name!r} is no {what}; {suggest(name, list(known))}")
-
-
-def _named(wanted: str | tuple[str, ...], where: str) -> tuple[str, ...]:
-    try:
-        return feature_names(wanted)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
-
-
-def _check_inputs(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> None:
-    """What a recipe sees must be computed for the run."""
-    absent = next((name for name in wanted if name not in known), None)
-    if absent is not None:
-        raise ConfigError(f"{where}: {absent!r} is not among the features of the run; add it to features")

@@ -143,6 +143,22 @@ def test_the_fast_form_has_fewer_trials_and_all_of_a_grid():
         assert parse(to_tree(config), "again.yaml").search == config.search
 
 
+@pytest.mark.parametrize(
+    ("changes", "trials"),
+    [
+        ({"search.trials": 100}, 10),
+        ({"search.space": {"batch": [32, 64]}, "search.method": "grid"}, 30),  # as many as the run's, for both values
+        ({"search": {"recipe": "lstm", "space": {"settings.hidden": [4, 8]}, "trials": 50}}, 10),
+        ({"search": None}, None),
+        ({"seeds": [7]}, None),
+    ],
+)
+def test_the_fast_form_cuts_the_trials_of_a_variant_too(changes, trials):
+    given = {**config_with(), "variants": {"other": {"note": "x", "set": changes}}}
+    variant = fast(parse(given, "small.yaml")).variants["other"]
+    assert variant.set.get("search.trials") == trials
+
+
 def test_a_loss_within_a_date_means_nothing_for_a_symbol_alone():
     settings = searched("lstm", "loss")
     check_search(settings, {"lstm": LSTM}, "return", "year", "pooled")

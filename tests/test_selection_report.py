@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from nnstrategies.config import parse
@@ -45,3 +47,10 @@ def test_the_headline_says_how_many_portfolios_it_is_one_of(finished):
     assert f"is one of {run.trials['trials']} portfolios that runs in this folder have traded" in said
     assert "above 0 with probability" in said
     assert said in finished.read_text(encoding="utf-8").replace("&#39;", "'")
+
+
+def test_a_headline_that_never_traded_has_no_sharpe_ratio(finished):
+    run = read_run_folder(finished.parent)
+    found = {**run.trials, "sharpe": None, "deflated": None}
+    said = trials_note(dataclasses.replace(run, trials=found))
+    assert said.startswith("The headline, whose returns do not vary and have no Sharpe ratio, is one of ")

@@ -78,6 +78,38 @@ def test_each_variant_is_a_run_of_its_own_with_a_row_beside(finished):
     assert "reads the future on purpose" in stamped
 
 
+def test_a_variant_that_only_trades_otherwise_takes_over_the_fits_of_the_run(tmp_path):
+    variants = {
+        "weekly": {"note": "traded weekly", "set": {"strategy.rebalance": "week", "evidence.refits": 0}},
+        "cheap": {"note": "no costs", "set": {"costs": {"kind": "flat", "fee_bps": 0}}, "recipes": ["lstm"]},
+        "longer": {"note": "a label of 10 sessions", "set": {"label.horizon_days": 10}},
+        "trees": {"note": "other trees", "set": {"recipes.trees.iterations": 3}},
+        "slower": {"note": "another rate", "set": {"recipes.lstm.lr": 0.0002}},
+    }
+    recipes = {**TREE["recipes"], "trees": {"kind": "gradient_boosting", "iterations": 2}}
+    tree = {**TREE, "recipes": recipes, "evidence": {"refits": 0}, "variants": variants}
+    tree.pop("published")
+    run = start(parse(tree, "x"), tmp_path)
+    train(run)
+    trade(run)
+    run_variants(run)
+    rows = run.folder.read_json("variants.json")
+    assert not any("error" in row for row in rows.values())
+    stored = {path.name: path.read_text() for path in sorted(run.folder.path.glob("fits/lstm/*.json"))}
+    scores = run.folder.read_frame("scores")
+    for name in variants:
+        own = run.folder.path / "variants" / name
+        # The seconds a fit took stand in its entry, so an entry made anew is never the same text.
+        taken = {path.name: path.read_text() for path in sorted(own.glob("fits/lstm/*.json"))} == stored
+        assert taken == (name in ("weekly", "cheap", "trees")), name
+        same = pd.read_parquet(own / "scores.parquet").query("recipe == 'lstm'").reset_index(drop=True)
+        assert same.equals(scores.query("recipe == 'lstm'").reset_index(drop=True)) == (
+            name not in ("longer", "slower")
+        )
+    assert rows["weekly"]["metrics"] != rows["cheap"]["metrics"]
+    assert not (run.folder.path / "variants" / "cheap" / "fits" / "trees").exists()
+
+
 def test_the_report_prints_published_and_measured_side_by_side(finished):
     page = (finished.folder.path / "report.html").read_text(encoding="utf-8")
     for text in ("Published and measured", "A paper, table 2", "1.99", "scaled before the split", "not run: "):

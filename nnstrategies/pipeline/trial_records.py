@@ -108,6 +108,9 @@ def _write_standing(run: Run, headline: TrialRecord) -> None:
     found = standing(headline, [trial for trial in contents.trials if trial.kind == "run"])
     searched = sum(trial.kind == "search" for trial in contents.trials)
     run.folder.write_json("trials.json", plain(found._asdict() | {"searched": searched, "headline": headline.id}))
+    if np.isnan(found.sharpe):
+        log.info("%s: no Sharpe ratio, its returns do not vary", headline.recipe)
+        return
     log.info(
         "%s: Sharpe ratio %.2f a year, found after %d trials of runs (as %.1f independent ones) and %d of searches; "
         "deflated for those of runs, above 0 with probability %.2f",

@@ -12,6 +12,7 @@ from nnstrategies.checked import place
 from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import NNStrategiesError
 from nnstrategies.pipeline.folder import RunFolder
+from nnstrategies.pipeline.inputs import FILE, inputs_of
 from nnstrategies.pipeline.manifest import leaks
 from nnstrategies.pipeline.run import Run, reopen
 from nnstrategies.pipeline.trading import trade
@@ -19,15 +20,18 @@ from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
 from nnstrategies.report.forecasts import directions
 from nnstrategies.settings import RunConfig
-from nnstrategies.training import RECIPES
+from nnstrategies.training import RECIPES, FitStore
 
 log = logging.getLogger(__name__)
+
+_FITTED = ("data", "features", "window", "label", "groups", "walk_forward")  # keys that every fit depends on
 
 
 def run_variants(run: Run) -> None:
     """Train, trade and report every variant below the run's folder, and write variants.json beside its own tables.
 
-    A finished variant is not run again. One that cannot be run has its error in the row, and the others go on.
+    A finished variant is not run again. One that cannot be run has its error in the row, and the others go on. What is
+    fitted as in the run is taken over from it, so that a variant that only trades otherwise fits nothing.
     """
     rows = run.folder.read_json("variants.json") if run.folder.has("variants.json") else {}
     for name, variant in run.config.variants.items():
@@ -36,7 +40,11 @@ def run_variants(run: Run) -> None:
             continue
         row: dict[str, Any] = {"note": variant.note}
         try:
-            row |= _measured(_opened(run.folder.path / "variants" / name, config_of(run.config, name)))
+            own = _opened(run.folder.path / "variants" / name, config_of(run.config, name))
+            if alike := _alike(run, own):
+                FitStore(own.folder.path).adopt(FitStore(run.folder.path), alike)
+                log.info("variant %s: takes over the run's fits of %s", name, ", ".join(alike))
+            row |= _measured(own)
         except NNStrategiesError as error:
             log.warning("variant %s: %s", name, error)
             row["error"] = str(error)
@@ -100,6 +108,26 @@ def _opened(path: Path, config: RunConfig) -> Run:
     path.mkdir(parents=True, exist_ok=True)
     RunFolder(path).write_yaml("config.yaml", to_tree(config))
     return reopen(path)
+
+
+def _alike(run: Run, own: Run) -> list[str]:
+    """The variant's recipes that learn the same labels from the same data, with the same settings, as the run's do."""
+    if run.config.search is not None or own.config.search is not None or not run.folder.has(FILE):
+        return []
+    trained, now = run.folder.read_json(FILE), inputs_of(own)
+    if any(trained.get(key) != value for key, value in now.items() if key != "config"):
+        return []
+    tree, other = to_tree(run.config), to_tree(own.config)
+    if any(tree[key] != other[key] for key in _FITTED):
+        return []
+    alike = []
+    for name, recipe in own.config.recipes.items():
+        known, task = run.config.task_of(name)[1], own.config.task_of(name)[1]
+        same = recipe == run.config.recipes.get(name) and own.config.inputs.get(name) == run.config.inputs.get(name)
+        if same and dataclasses.replace(known, recipes=()) == dataclasses.replace(task, recipes=()):
+            alike.append(name)
+    picked = {name: own.config.task_of(name)[1].picks for name in alike}
+    return [name for name in alike if (picks := picked[name]) is None or picks.of in alike]
 
 
 def _measured(run: Run) -> dict[str, Any]:

@@ -21,6 +21,8 @@ def trials_note(run: RunFolder) -> str:
     among = f"one of {found['trials']} portfolios that runs in this folder have traded"
     among += f" (as {found['effective']:.1f} independent trials)" if found["trials"] > 1 else ""
     searched = f", after {found['searched']} trials of searches" if found["searched"] else ""
+    if found["sharpe"] is None:
+        return f"The headline, whose returns do not vary and have no Sharpe ratio, is {among}{searched}."
     said = f"The headline, with a Sharpe ratio of {ratio(found['sharpe'])}, is {among}{searched}"
     if found.get("deflated") is None:
         return f"{said}."

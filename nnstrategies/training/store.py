@@ -70,6 +70,21 @@ class FitStore:
             beside.write_text(json.dumps(row), encoding="utf-8")
         shutil.rmtree(self._state(recipe.name, seed, entry.trained_through), ignore_errors=True)
 
+    def adopt(self, other: FitStore, recipes: Sequence[str]) -> None:
+        """Copy another store's finished fits of these recipes, with their versions; what is here already stays.
+
+        For the caller to know that both fit the same data and labels; ``load`` refuses other settings.
+        """
+        for recipe in recipes:
+            for fit in sorted((other.fits / recipe).glob("[0-9]*.json")):
+                version = json.loads(fit.read_text(encoding="utf-8"))["version"]
+                if not (kept := self.versions / version).exists():
+                    with whole(kept, "version") as beside:
+                        shutil.copytree(other.versions / version, beside)
+                if not (entry := self.fits / recipe / fit.name).exists():  # last, as in ``save``
+                    with whole(entry, "fit") as beside:
+                        shutil.copyfile(fit, beside)
+
     def seconds(self, recipe: str) -> list[tuple[int, dt.date, float]]:
         """Seed, as-of date and seconds of every finished fit of a recipe, in that order."""
         rows = []
