@@ -217,6 +217,11 @@ def test_a_class_of_the_users_own_trades_the_same_scores(finished, tmp_path):
         (["run", "tiny.yaml", "--set", "features=[rsi_41]"], 2, "rsi_41"),
         (["run", "tiny.yaml", "--set", "walk_forward.first_test=2031-01-01"], 2, "must lie inside the data"),
         (["run", "files.yaml"], 3, "prices.csv"),
+        (
+            ["run", "s3_lstm_forecaster", "--set", "data.folder=absent"],
+            3,
+            "data.folder: absent: no such folder, seen from ",
+        ),
         (["train", "tiny.yaml", "--set", "walk_forward.first_test=2015-01-30"], 4, "FitError"),
         (["report", "nothing"], 6, "expected a folder with config.yaml"),
         (["backtest"], 6, "no trained runs here yet"),
@@ -231,6 +236,7 @@ def test_a_mistake_is_one_line_with_a_stable_exit_code(arguments, code, message,
     said = refused(arguments, code, tmp_path, monkeypatch, capsys)
     assert message in said
     assert "Traceback" not in said
+    assert code not in (2, 3) or not list(tmp_path.glob("runs/2*"))  # no folder of a run that could not begin
 
 
 @pytest.mark.parametrize(

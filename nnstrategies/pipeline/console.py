@@ -12,16 +12,21 @@ console = Console(stderr=True, highlight=False)
 
 def open_log(path: Path) -> None:
     """Send this package's log to ``path`` (appended) and, without times, to the terminal."""
+    close_log()
     root = logging.getLogger("nnstrategies")
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-        handler.close()
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root.addHandler(file)
     root.addHandler(_Terminal())
     root.setLevel(logging.INFO)
     root.propagate = False
+
+
+def close_log() -> None:
+    root = logging.getLogger("nnstrategies")
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
 
 
 class _Terminal(logging.Handler):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from nnstrategies.errors import DataError
+from nnstrategies.errors import DataError, MissingTableError
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.china import load_china, member_spans, survivorship
 from nnstrategies.feeds.china_index import load_china_index
@@ -76,6 +77,11 @@ def load_market(config: RunConfig) -> Market:
         panel, truth = simulate(data)
         return Market(panel, "simulated", "members' index (simulated)", truth=truth)
     if isinstance(data, ChinaTables):
+        if not Path(data.folder).is_dir():
+            raise MissingTableError(
+                f"data.folder: {data.folder}: no such folder, seen from {Path.cwd()}; expected the one with "
+                f"cn_daily.parquet and the other tables (docs/data.md): name it with --set data.folder=FOLDER"
+            )
         panel, report = load_china(
             data.folder,
             data.start,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,11 @@ import numpy as np
 import yaml
 
 from nnstrategies.config import parse, to_tree
-from nnstrategies.errors import ConfigError, DataError, RunFolderError
+from nnstrategies.errors import ConfigError, DataError, NNStrategiesError, RunFolderError
 from nnstrategies.factors.ic import LEAST_SYMBOLS
 from nnstrategies.features import FeatureSet
 from nnstrategies.panel import Panel
-from nnstrategies.pipeline.console import console, open_log
+from nnstrategies.pipeline.console import close_log, console, open_log
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.market import Market, load_market
 from nnstrategies.pipeline.tasks import Task, features_of, on_panel, picked, samples_of, with_inputs
@@ -177,10 +178,17 @@ class Run:
 
 
 def start(config: RunConfig, runs: Path) -> Run:
-    """Make a run folder for ``config``."""
+    """Make a run folder for ``config``; where the data or the test cannot be had, the error leaves none behind."""
     folder = RunFolder.create(runs, config.name, dt.datetime.now())
     folder.write_yaml("config.yaml", to_tree(config))
-    return _opened(folder, config)
+    run = _opened(folder, config)
+    try:
+        run.check_test()
+    except NNStrategiesError:
+        close_log()
+        shutil.rmtree(folder.path)
+        raise
+    return run
 
 
 def reopen(path: Path | None, runs: Path = Path("runs")) -> Run:
