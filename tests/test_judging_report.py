@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from nnstrategies.comparison import compare, holm
 from nnstrategies.report import build_report
 from nnstrategies.report.classes import accuracy_table, macro_figures
-from nnstrategies.report.factors import quintile_table
+from nnstrategies.report.factors import factor_charts, quintile_table
 from nnstrategies.report.forecast_path import forecast_paths
 from nnstrategies.report.measures import ACCURACY, RANK_IC, accuracy_of, measure_of
 from nnstrategies.report.metrics import max_drawdown, monthly_returns, total_return
@@ -219,6 +219,23 @@ def test_quintiles_of_two_screens_say_whose_they_are(run):
     assert [row.remark for row in quintile_table(replace(run, quintiles=table)).rows] == ["Factors", "Few"]
     (alone,) = quintile_table(replace(run, quintiles=table[table["recipe"] == "few"])).rows
     assert (alone.remark, alone.cells[-2]) == ("", "+4.00\u00a0%")
+
+
+def test_charts_of_two_screens_say_whose_they_are(run):
+    keys = [(recipe, "size", "test", q, 0.01 * q, 50) for recipe in ("factors", "few") for q in range(1, 6)]
+    seen = [(recipe, day, "size", 5, 0.02, 0.3, True, True) for recipe in ("factors", "few") for day in (1, 2)]
+    quintiles = pd.DataFrame(keys, columns=OPTIONAL["quintiles"])
+    screens = pd.DataFrame(seen, columns=OPTIONAL["screens"])
+    screens["asof"] = pd.to_datetime(screens["asof"].map({1: "2024-01-31", 2: "2024-02-29"}))
+    both = factor_charts(replace(run, quintiles=quintiles, screens=screens))
+    assert [chart.title for chart in both] == [
+        "What each screen saw, Factors",
+        "Quintile returns in the test, Factors",
+        "What each screen saw, Few",
+        "Quintile returns in the test, Few",
+    ]
+    alone = factor_charts(replace(run, quintiles=quintiles, screens=screens[screens["recipe"] == "few"]))
+    assert [chart.title for chart in alone] == ["What each screen saw", "Quintile returns in the test"]
 
 
 # -- charts and the page -----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from nnstrategies import pipeline
 from nnstrategies.config import parse
-from nnstrategies.errors import ConfigError, FitError, RegistryError
+from nnstrategies.errors import ConfigError, FitError, LeakError, RegistryError
 from nnstrategies.pipeline.trial_records import candidate_of
 from nnstrategies.search import Choice, Library, SearchSettings, cv_folds, read_choices, search_as_of
 from nnstrategies.search.judge import judge
@@ -25,6 +25,7 @@ from tests.causality import replace_future
 from tests.small_samples import LSTM, market_samples, samples_of
 
 ASOF = 370
+LEAKY = "leaky_interpolated_rsi_14"
 PANEL, POOLED = market_samples("return")
 SOME = np.flatnonzero(POOLED.mask[285:].all(axis=0))[:3]
 SAMPLES = replace(POOLED.only(SOME), group=np.arange(3))
@@ -261,6 +262,15 @@ def test_a_library_may_hold_other_symbols_and_later_choices(finished, tmp_path):
         library.write_text(json.dumps([{**known[0], **none}]))
         with pytest.raises(ConfigError, match=r"expected settings of SIM0001, .*made by 2015-11-30, got none"):
             pipeline.train(pipeline.start(parse({**config, "search": search}, "own.yaml"), tmp_path))
+
+
+def test_a_library_that_saw_the_future_is_refused(tmp_path):
+    leaky = {**CONFIG, "features": [*CONFIG["features"], LEAKY]}
+    pipeline.search(made := pipeline.start(parse(leaky, "own.yaml"), tmp_path))
+    assert {tuple(one["leaks"]) for one in made.folder.read_json("search.json")} == {(LEAKY,)}
+    library = {"recipe": "ridge", "per": "symbol", "library": str(made.folder.path / "search.json")}
+    with pytest.raises(LeakError, match=rf"reads the future on purpose \({LEAKY}\)"):
+        pipeline.train(pipeline.start(parse({**CONFIG, "search": library}, "own.yaml"), tmp_path))
 
 
 def test_settings_of_another_recipe_are_refused(finished, tmp_path):

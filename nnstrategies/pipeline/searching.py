@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.config import recipe_tree
-from nnstrategies.errors import ConfigError, FitError, RunFolderError
+from nnstrategies.errors import ConfigError, FitError, LeakError, RunFolderError
 from nnstrategies.evidence import mean_rank_ic
 from nnstrategies.pipeline.console import console
+from nnstrategies.pipeline.manifest import leaks
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.tasks import on_panel
 from nnstrategies.pipeline.trial_records import candidate_of, record_search, tell
@@ -184,7 +185,7 @@ def _search(run: Run, settings: SearchSettings, rows: Sequence[int]) -> list[Cho
 
     with run.stage(f"search {settings.recipe}"), ProgressBar(console) as bar:
         done = run_jobs(job, len(jobs), 1 if needs_gpu(jobs[0].recipe) else run.workers, bar)
-    choices = _successful(settings, [found for found, _ in done])
+    choices = [replace(one, leaks=leaks(run)) for one in _successful(settings, [found for found, _ in done])]
     for asof in sorted({choice.asof for choice in choices}):
         made = [choice for choice in choices if choice.asof == asof]
         run.folder.write_frame(f"search/{asof}", _tables(made, settings.sign))
@@ -238,6 +239,11 @@ def _successful(settings: SearchSettings, found: Sequence[Choice | str]) -> list
 def _take_over(run: Run, settings: SearchSettings, path: Path) -> None:
     """Make the choices of an earlier run this run's own."""
     choices = read_choices(path, run.panel.calendar)
+    if seen := sorted({leak for choice in choices for leak in choice.leaks}):
+        raise LeakError(
+            f"search: library: {path} was searched by a run that reads the future on purpose ({', '.join(seen)}); "
+            f"expected settings found without it: name the search.json of another run, or search"
+        )
     recipe = run.recipe_of(settings.recipe)
     for choice in choices:
         if (choice.symbol is not None) != (settings.per == "symbol"):

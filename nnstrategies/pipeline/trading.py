@@ -59,6 +59,7 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
         done["benchmark"] = benchmark
         returns = pd.DataFrame(done).rename_axis("date").reset_index()
     run.folder.remove("returns.parquet")  # written last: while it is absent, the backtest counts as not done
+    run.folder.remove("attribution.parquet")  # which not every strategy's trades have
     for name, frame in results[headline][1].items():
         run.folder.write_frame(name, frame)
     write_manifest(run, strategy)

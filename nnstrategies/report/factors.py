@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -72,9 +74,11 @@ def factor_charts(run: RunFolder) -> list[Chart]:
         return []
     charts = []
     for number, (recipe, screens) in enumerate(run.screens.groupby("recipe", sort=False)):
-        charts += [_ic_chart(run, str(recipe), screens, number)] if screens["asof"].nunique() > 1 else []
+        drawn = [_ic_chart(run, str(recipe), screens, number)] if screens["asof"].nunique() > 1 else []
         own = run.quintiles[(run.quintiles["recipe"] == recipe) & (run.quintiles["span"] == "test")]
-        charts.append(_quintile_chart(str(recipe), own, number))
+        drawn.append(_quintile_chart(str(recipe), own, number))
+        whose = f", {recipe_label(str(recipe))}" if run.screens["recipe"].nunique() > 1 else ""
+        charts += [replace(chart, title=f"{chart.title}{whose}") for chart in drawn]
     return charts
 
 

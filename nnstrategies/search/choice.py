@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -23,7 +23,7 @@ class Choice:
     value, spread: mean and standard deviation of the objective over folds, of the best of many and thus flattering.
     rank_ic: the same trial's mean rank IC over folds. labels_through: no label it was found with ends later.
     counts: trials by state. symbol: the only one that it was found on and holds for; None: all.
-    trials: all of them; not part of what is chosen.
+    leaks: what the run that searched reads of the future on purpose. trials: all of them; not part of what is chosen.
     """
 
     recipe: str
@@ -37,6 +37,7 @@ class Choice:
     labels_through: dt.date
     counts: Mapping[str, int]
     symbol: str | None = None
+    leaks: Sequence[str] = ()
     trials: tuple[Trial, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
@@ -52,6 +53,7 @@ class Choice:
         tree = {key: value for key, value in vars(self).items() if key != "trials"}
         tree |= {key: None if math.isnan(tree[key]) else tree[key] for key in _NUMBERS}
         return tree | {
+            "leaks": list(self.leaks),
             "asof": self.asof.isoformat(),
             "labels_through": self.labels_through.isoformat(),
             "params": dict(self.params),
