@@ -150,6 +150,6 @@ def _tables(known: Samples, rows: RowPair, target: Target) -> tuple[Scaler, Floa
     t, n = rows
     x = known.features.values[n, t]
     scaler = Scaler.fit(x)
-    returns = known.labels.returns[t, n]
+    returns = known.labels.returns[t, n] if known.labels.n_classes else known.labels.values[t, n]
     y = returns * np.float32(100) if target == "percent" else within_date(returns, t, target)
     return scaler, scaler(x), y
