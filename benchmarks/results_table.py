@@ -19,7 +19,11 @@ def markdown(table: Table) -> list[str]:
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
-    return "| " + " | ".join(cell.replace("\u00a0", " ").replace("|", "\\|") for cell in cells) + " |"
+    return (
+        "| "
+        + " | ".join(" ".join(cell.replace("\u00a0", " ").split("\n")).replace("|", "\\|") for cell in cells)
+        + " |"
+    )
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -15,6 +15,8 @@ from nnstrategies.explain.forecasts import THRESHOLDS, forecast_accuracy
 from nnstrategies.pipeline import start, train
 from nnstrategies.pipeline.variants import config_of
 from nnstrategies.report.forecasts import directions
+from nnstrategies.report.svg import INK, drawing
+from nnstrategies.report.threshold_chart import LEAST, draw_right, shares
 from nnstrategies.training import GradientBoostingRecipe, RidgeRecipe
 from nnstrategies.training.targets import PERCENT
 from tests.small_samples import market_samples
@@ -95,6 +97,41 @@ def test_ridge_in_per_cent_equals_the_closed_form():
     expected = np.linalg.solve(x.T @ x / len(x) + 0.5 * np.eye(x.shape[1]), x.T @ (y - y.mean()) / len(x))
     assert version.arrays["coefficients"] == pytest.approx(expected, rel=1e-3, abs=1e-4)
     assert version.arrays["intercept"][0] == pytest.approx(y.mean(), rel=1e-3)
+
+
+def test_shares_by_threshold_are_pooled_over_symbols_with_their_spread_over_seeds():
+    columns = ["recipe", "seed", "symbol", "threshold", "judged", "acted", "hits"]
+    rows = [
+        ("lstm", 1, "a", 0.0, 100, 100, 40),
+        ("lstm", 1, "b", 0.0, 100, 100, 60),
+        ("lstm", 2, "a", 0.0, 100, 100, 70),
+        ("lstm", 2, "b", 0.0, 100, 100, 50),
+        ("lstm", 1, "a", 0.01, 100, 10, 6),
+        ("lstm", 1, "b", 0.01, 100, 0, 0),
+        ("lstm", 2, "a", 0.01, 100, 30, 30),
+        ("lstm", 2, "b", 0.01, 100, 0, 0),
+        ("logistic", 1, "a", 0.0, 100, 100, 50),  # a class has no size, so no place on the axis
+        ("logistic", 1, "a", 0.01, 100, 0, 0),
+    ]
+    found = shares(pd.DataFrame(rows, columns=columns)).set_index("threshold")
+    assert set(found["recipe"]) == {"lstm"}
+    assert found.loc[0.0, ["acted", "right", "coverage"]].tolist() == [200, 0.55, 1.0]
+    assert found.loc[0.0, "spread"] == pytest.approx(np.std([0.5, 0.6], ddof=1))
+    assert found.loc[0.01, ["acted", "right", "coverage"]].tolist() == [20, 0.9, 0.1]
+    assert found.loc[0.01, "spread"] == pytest.approx(np.std([0.6, 1.0], ddof=1))
+    assert shares(pd.DataFrame(columns=columns)).empty
+
+
+def test_few_forecasts_are_not_drawn_and_published_ranges_are():
+    columns = ["recipe", "threshold", "acted", "right", "spread", "coverage"]
+    rows = [("lstm", 0.0, 200, 0.55, 0.05, 1.0), ("lstm", 0.01, LEAST - 1, 0.9, 0.2, 0.1)]
+    with drawing() as (_, axes):
+        draw_right(axes, pd.DataFrame(rows, columns=columns), {"lstm": {"0.01": (0.66, 0.72)}}, {"lstm": INK}, INK)
+        _coin, line, *_ = axes.lines
+        assert line.get_ydata().tolist() == [0.55]
+        (bar,) = axes.patches
+        assert (bar.get_y(), bar.get_height()) == (0.66, pytest.approx(0.06))
+        assert bar.get_x() + bar.get_width() / 2 == pytest.approx(1)  # the second threshold
 
 
 # -- configs -----------------------------------------------------------------------------------------------------------

@@ -82,13 +82,13 @@ def _commoner(table: pd.DataFrame) -> str:
 
 
 def _direction(table: pd.DataFrame) -> str:
-    """Share of right directions (± over seeds) and, in brackets, the coverage."""
+    """Share of right directions (± over seeds) and, in brackets on a line of its own, the coverage."""
     if table.empty or not table["acted"].sum():
         return DASH
     sums = table.groupby("seed")[_SUMS].sum()
     spread = sums[sums["acted"] > 0]
     shares = spread["hits"] / spread["acted"]
     text = percent(table["hits"].sum() / table["acted"].sum())
-    if len(sums) > 1:
-        text += f" ± {percent(shares.std(), 1)}" if len(shares) > 1 else ""
-    return f"{text} ({percent(sums['acted'].sum() / sums['judged'].sum(), 0)})"
+    if len(shares) > 1:
+        text = f"{text.removesuffix(chr(160) + '%')} ± {percent(shares.std(), 1)}"
+    return f"{text}\n({percent(sums['acted'].sum() / sums['judged'].sum(), 0)})"

@@ -31,6 +31,7 @@ from nnstrategies.report.scatter import risk_and_return
 from nnstrategies.report.selection import ensembles, searched, trials_note
 from nnstrategies.report.svg import Chart
 from nnstrategies.report.tearsheet import tear_sheet
+from nnstrategies.report.threshold_chart import threshold_charts
 from nnstrategies.report.verdict import result_finding, score_finding, verdict
 from nnstrategies.report.versus import model_table, portfolio_table
 
@@ -115,6 +116,7 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
         "factors": factor_charts(run),
         "scatter": [risk_and_return(run)],
         "forecasts": forecast_paths(run),
+        "thresholds": threshold_charts(run),
     }
 
 
