@@ -19,11 +19,8 @@ def markdown(table: Table) -> list[str]:
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
-    return (
-        "| "
-        + " | ".join(" ".join(cell.replace("\u00a0", " ").split("\n")).replace("|", "\\|") for cell in cells)
-        + " |"
-    )
+    plain = (cell.replace("\u00a0", " ").replace("\n", " ").replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(plain)} |"
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -76,11 +76,8 @@ def draw_directions(folder: Path, out: Path, names: list[str]) -> None:
     draw_right(above, found, (manifest["published"] or {}).get("directions", {}), looks, "#444444")
     draw_coverage(below, found, looks)
     above.set_xlabel("")
-    above.set_title(
-        f"{manifest['title']}\nbars: published; points: measured, mean and spread over seeds; dashed: a coin",
-        loc="left",
-        fontsize=11,
-    )
+    said = "bars: published; points: measured, mean and spread over seeds; dashed: a coin"
+    above.set_title(f"{manifest['title']}\n{said}", loc="left", fontsize=11)
     above.legend([Patch(color=colour) for colour in looks.values()], [recipe_label(n) for n in looks], **LEGEND)
     for axes in (above, below):
         axes.grid(alpha=0.3, axis="y")
