@@ -197,7 +197,8 @@ def _delisted(
     folder: Path, spans: pd.DataFrame, first: np.datetime64, last: pd.Timestamp, notes: LoadReport
 ) -> pd.DataFrame:
     """Rows of cn_delisted in the columns of cn_daily and cn_basics, with factor 1 and estimated limits."""
-    lost = "only survivors remain, which flatters every result (pass delisted=False to accept that)"
+    lost = "only survivors remain, which flatters every result; delisted=False, in a config data.delisted: false, "
+    lost += "accepts that"
     rows = read_china_table(folder, "cn_delisted", [*_PRICES, "amount", "turn"], lost, window(first, to_day(last)))
     table_end = rows["date"].max()
     rows = rows[rows["symbol"].isin(set(spans["symbol"]))].reset_index(drop=True)

@@ -36,7 +36,9 @@ app = typer.Typer(
 data_app = typer.Typer(help="Look at market data before anything is trained on it.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a config that ships: quickstart, csi300.")]
+Config = Annotated[
+    str, typer.Argument(help="A YAML file, or the name of a config that ships: quickstart, csi300, those of 'systems'.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as costs.fee_bps=5. May be repeated."),

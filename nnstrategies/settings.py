@@ -54,7 +54,7 @@ class ChinaTables:
     """A folder with the cn_*.parquet tables, see docs/data.md; members of ``index`` by date, or ``symbols`` instead.
 
     basics: turnover value, float and daily ratios. fundamentals, industries: ``monthly`` or a file. macro, news: files
-    of your own.
+    of your own. delisted: with the stocks that are no longer listed, from cn_delisted.
     leaky_members_on: the members of that day all along, which is survivorship: only to measure what it gains.
     """
 
@@ -63,6 +63,7 @@ class ChinaTables:
     end: dt.date
     index: str = "000300.SH"
     symbols: tuple[str, ...] = ()
+    delisted: bool = True
     basics: bool = False
     fundamentals: str | None = None
     macro: str | None = None

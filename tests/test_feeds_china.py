@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnstrategies.brokers.delistings import delistings_by_row
+from nnstrategies.config import parse
 from nnstrategies.errors import DataError, MissingTableError
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.china import load_china, member_spans, survivorship
@@ -20,6 +21,7 @@ from nnstrategies.market.audit import outside_limits
 from nnstrategies.market.read import read_book, read_events
 from nnstrategies.market.rules import MarketRules
 from nnstrategies.panel import Panel, Status
+from nnstrategies.pipeline.market import load_market
 
 Loaded = tuple[Panel, LoadReport]
 
@@ -244,6 +246,18 @@ def test_a_missing_table_names_its_columns_place_and_what_is_lost(tmp_path: Path
         MissingTableError, match=r"cn_daily\.parquet: .* columns date, symbol, .*; without it there are no"
     ):
         load_china(tmp_path, "2020-01-01", "2020-12-31")
+
+
+def test_a_config_may_do_without_the_table_of_delisted_stocks(shared_data: Path, tmp_path: Path) -> None:
+    for table in ("cn_daily", "cn_index", "cn_membership"):
+        (tmp_path / f"{table}.parquet").symlink_to(shared_data / f"{table}.parquet")
+    data = {"source": "china", "folder": str(tmp_path), "start": "2016-01-04", "end": "2016-03-31"}
+    tree = {"name": "x", "data": data, "walk_forward": {"first_test": "2016-03-01"}, "headline": "ridge"}
+    tree["recipes"] = {"ridge": {"kind": "ridge"}}
+    with pytest.raises(MissingTableError, match=r"cn_delisted.*survivors.*data\.delisted: false, accepts that"):
+        load_market(parse(tree, "x.yaml"))
+    survivors = load_market(parse({**tree, "data": {**data, "delisted": False}}, "x.yaml")).panel
+    assert survivors.symbols == load_china(shared_data, data["start"], data["end"], delisted=False)[0].symbols
 
 
 def test_an_unknown_index_and_an_empty_window_are_refused(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def load_market(config: RunConfig) -> Market:
             data.end,
             data.index,
             symbols=data.symbols,
+            delisted=data.delisted,
             basics=data.basics,
             fundamentals=data.fundamentals,
             macro=data.macro,
