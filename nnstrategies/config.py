@@ -125,8 +125,8 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
 def fast(config: RunConfig) -> RunConfig:
     """The same run with fewer seeds, epochs and search trials; dates, universe, features, costs and rules stay.
 
-    At most 2 seeds, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials, 3 where each symbol has a search
-    of its own, also of variants. A grid has all of its combinations.
+    At most 2 seeds, of an ensemble's own 1, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials, 3 where
+    each symbol has a search of its own, also of variants. A grid has all of its combinations.
     """
     search = config.search and dataclasses.replace(config.search, trials=_fewer_trials(config.search))
     return dataclasses.replace(
@@ -162,7 +162,7 @@ def _fewer_trials(search: SearchSettings) -> int:
 def _with_fewer(recipe: Recipe) -> Recipe:
     if isinstance(recipe, EnsembleRecipe):
         members = {name: _with_fewer(one) for name, one in recipe.members.items()}
-        return dataclasses.replace(recipe, members=members, seeds=recipe.seeds[:2])
+        return dataclasses.replace(recipe, members=members, seeds=recipe.seeds[:1])
     return with_setting(recipe, "epochs", min(recipe.epochs, 3)) if isinstance(recipe, NetworkRecipe) else recipe
 
 

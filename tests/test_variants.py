@@ -126,15 +126,22 @@ def test_finished_variants_are_not_run_again(finished):
 
 def test_the_fast_form_cuts_seeds_epochs_and_trials_only():
     tree = TREE | {"seeds": [1, 2, 3], "evidence": {"refits": 19}}
-    tree["recipes"] = {"lstm": {**NETWORK, "model": "lstm", "epochs": 20}, "ridge": {"kind": "ridge"}}
+    long = {**NETWORK, "model": "lstm", "epochs": 20}
+    blend = {"kind": "ensemble", "seeds": [4, 5], "members": {"net": long, "few": {**long, "epochs": 2}}}
+    tree["recipes"] = {"lstm": long, "ridge": {"kind": "ridge"}, "blend": blend}
     whole, short = parse(tree, "x"), fast(parse(tree, "x"))
     assert (short.seeds, short.evidence.refits, short.recipes["lstm"].epochs) == ((1, 2), 5, 3)
+    assert short.recipes["blend"].seeds == (4,)
+    assert [one.epochs for one in short.recipes["blend"].members.values()] == [3, 2]
     before, after = to_tree(whole), to_tree(short)
     for tree in (before, after):
         for key in ("name", "title", "seeds"):
             tree.pop(key)
         tree["evidence"].pop("refits")
         tree["recipes"]["lstm"].pop("epochs")
+        tree["recipes"]["blend"].pop("seeds")
+        for member in tree["recipes"]["blend"]["members"].values():
+            member.pop("epochs")
     assert after == before
 
 
