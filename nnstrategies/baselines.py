@@ -1,8 +1,8 @@
-"""What a strategy has to beat: all members in equal weight, and the index itself."""
+"""What a strategy has to beat: all members in equal weight, those of the first day held on, and the index itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,38 +11,60 @@ from nnstrategies.errors import DataError
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import FloatArray
 
+Holding = tuple[int, int, FloatArray, float]  # row from, row until, adjusted shares [N], cash
 
-def equal_weight_returns(panel: Panel, first: int, last: int) -> pd.Series:
+
+def equal_weight_returns(panel: Panel, first: int, last: int, at_once: bool = False) -> pd.Series:
     """Daily simple returns of all members in equal weight, sessions ``first`` to ``last``; no costs, no lots.
 
     Decided at the close of each month's first session among the members that traded, bought at the next open; what
     cannot trade there stays as it is. Dividends are reinvested in the stock that paid them; a delisted holding is cash
-    until the next rebalance. In cash before the first rebalance.
+    until the next rebalance. In cash before the first rebalance, as a monthly strategy is. at_once: decided at the
+    close of ``first`` too, for strategies that may decide then.
     """
     prices = carried_closes(panel, first, last)
-    value = np.ones(last - first + 1)
-    for begin, end, held, cash in equal_weight_holdings(panel, first, last, prices):
-        value[begin - first : end - first] = prices[begin - first : end - first] @ held + cash
-    returns = np.concatenate([[0.0], value[1:] / value[:-1] - 1.0])
+    returns = _growth(prices, first, equal_weight_holdings(panel, first, last, prices, at_once))
     return _series(returns, panel, first, last, "equal_weight")
 
 
 def equal_weight_holdings(
-    panel: Panel, first: int, last: int, prices: FloatArray
-) -> Iterator[tuple[int, int, FloatArray, float]]:
+    panel: Panel, first: int, last: int, prices: FloatArray, at_once: bool = False
+) -> Iterator[Holding]:
     """What ``equal_weight_returns`` holds per unit of starting capital: row from, row until, adjusted shares [N], cash.
 
     A holding is bought at the open of its first row and kept to the close before its last; nothing before the first
     rebalance. prices: ``carried_closes`` of the same rows.
     """
-    held, cash = np.zeros(panel.N), 1.0  # held: adjusted shares [N]
-    begins = [int(t) + 1 for t in np.flatnonzero(panel.calendar.is_first_of_month[first:last]) + first]
+    decided = panel.calendar.is_first_of_month[first:last].copy()
+    decided[:1] |= at_once
+    return _held(panel, first, last, prices, [int(t) + 1 for t in np.flatnonzero(decided) + first])
+
+
+def buy_and_hold_returns(panel: Panel, first: int, last: int) -> pd.Series:
+    """Daily simple returns of the members at the close of ``first``, bought in equal parts at the next open and kept.
+
+    No costs, no lots; dividends are reinvested in the stock that paid them, what was paid for a delisted one is not.
+    """
+    prices = carried_closes(panel, first, last)
+    returns = _growth(prices, first, _held(panel, first, last, prices, [first + 1]))
+    return _series(returns, panel, first, last, "buy_and_hold")
+
+
+def _held(panel: Panel, first: int, last: int, prices: FloatArray, begins: Sequence[int]) -> Iterator[Holding]:
+    held, cash = np.zeros(panel.N), 1.0
     for begin, end in zip(begins, [*begins, last + 1][1:], strict=True):
         held, cash = _rebalanced(panel, begin, held, cash, prices[max(begin - 1 - first, 0)])
         yield begin, end, held, cash
 
 
-def buy_and_hold_returns(panel: Panel, first: int, last: int, series: str = "benchmark") -> pd.Series:
+def _growth(prices: FloatArray, first: int, holdings: Iterable[Holding]) -> FloatArray:
+    value = np.ones(len(prices))
+    for begin, end, held, cash in holdings:
+        value[begin - first : end - first] = prices[begin - first : end - first] @ held + cash
+    return np.concatenate([[0.0], value[1:] / value[:-1] - 1.0])
+
+
+def index_returns(panel: Panel, first: int, last: int, series: str = "benchmark") -> pd.Series:
     """Daily simple returns of a panel series such as the index (no dividends in it); 0 on the first session."""
     if series not in panel.series:
         raise DataError(f"{panel.name}: no series {series!r}; it has {', '.join(panel.series) or 'none'}")

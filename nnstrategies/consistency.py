@@ -23,7 +23,7 @@ from nnstrategies.training import (
 )
 from nnstrategies.training.recipe import Recipe
 
-_ALWAYS = tuple(name for name in BASELINES if name != "momentum")  # in every run; momentum is a recipe
+_ALWAYS = ("equal_weight", "benchmark")  # baselines of every run
 
 
 def check_name(what: str, name: str, where: str) -> None:

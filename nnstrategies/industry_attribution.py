@@ -47,17 +47,19 @@ class _Moves:
         return sums.astype(np.float64, copy=False).reshape(len(values), self.groups)
 
 
-def attribution(panel: Panel, tables: Mapping[str, pd.DataFrame], cash: float, first: int, last: int) -> pd.DataFrame:
+def attribution(
+    panel: Panel, tables: Mapping[str, pd.DataFrame], cash: float, first: int, last: int, at_once: bool = False
+) -> pd.DataFrame:
     """Rows by kind: an ``industry`` each, ``cash``, ``costs`` (fees and slippage) and ``other``; columns COLUMNS.
 
     tables: positions, account and fills of the test, as ``recording.frames`` gives them; cash: of the start. weight,
     benchmark_weight: means over the sessions, after the open. The sum of ``total`` is the portfolio's total return less
-    that of ``equal_weight_returns``. other: what prices and holdings do not explain, such as dividend tax, payouts of
-    delisted holdings, and dividends paid out where adjusted prices reinvest them.
+    that of ``equal_weight_returns``, with the same ``at_once``. other: what prices and holdings do not explain, such as
+    dividend tax, payouts of delisted holdings, and dividends paid out where adjusted prices reinvest them.
     """
     moves = _moves(panel, first, last)
     own, costs = _portfolio(panel, moves, tables, cash, first)
-    base = _equal_weight(panel, moves, first, last)
+    base = _equal_weight(panel, moves, first, last, at_once)
     effects = brinson_fachler(own.weights, own.gains, base.weights, base.gains)
     link = linking(own.returns, base.returns)
     other = own.returns - own.gains.sum(axis=1) - costs
@@ -110,9 +112,9 @@ def _portfolio(
     return periods, _in_turn(-paid / before, np.zeros(len(paid)))
 
 
-def _equal_weight(panel: Panel, moves: _Moves, first: int, last: int) -> _Periods:
+def _equal_weight(panel: Panel, moves: _Moves, first: int, last: int, at_once: bool) -> _Periods:
     shares, cash = np.zeros(moves.closes.shape), np.ones(len(moves.closes))
-    for begin, end, held, left in equal_weight_holdings(panel, first, last, moves.closes):
+    for begin, end, held, left in equal_weight_holdings(panel, first, last, moves.closes, at_once):
         shares[begin - first : end - first], cash[begin - first : end - first] = held, left
     value = (shares * moves.closes).sum(axis=1) + cash
     before = np.append(1.0, value[:-1])

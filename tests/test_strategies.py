@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnstrategies.backtest import BacktestResult, backtest
-from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
+from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns, index_returns
 from nnstrategies.brokers import NoCosts
 from nnstrategies.engine import add_panel
 from nnstrategies.errors import ConfigError, DataError, FitError
@@ -464,9 +464,28 @@ def test_equal_weight_stays_in_cash_where_no_month_begins_in_the_span():
     assert returns.tolist() == [0.0] * 16
 
 
-def test_buy_and_hold_is_the_index(tiny_panel):
+def test_equal_weight_at_once_begins_on_the_first_session():
+    close = 10.0 * 1.01 ** np.arange(60.0)[:, None] * np.ones(2)
+    panel = make_panel(close, np.vstack([close[:1], close[:-1]]))
+    returns = equal_weight_returns(panel, 25, 40, at_once=True)
+    assert returns.tolist() == pytest.approx([0.0] + [0.01] * 15)
+    later = equal_weight_returns(panel, 0, 59), equal_weight_returns(panel, 0, 59, at_once=True)
+    assert later[0].equals(later[1]) == bool(panel.calendar.is_first_of_month[0])
+
+
+def test_buy_and_hold_keeps_its_shares_while_their_weights_drift():
+    close = np.full((60, 2), 10.0)
+    close[40:, 0] = 20.0
+    close[41:, 1] = 5.0
+    panel = make_panel(close, np.vstack([close[:1], close[:-1]]))
+    returns = buy_and_hold_returns(panel, 5, 59)
+    value = (1 + returns).cumprod().to_numpy()
+    assert value[[34, 35, 36, 54]].tolist() == pytest.approx([1.0, 1.5, 1.25, 1.25])  # a share of each, to the end
+
+
+def test_the_benchmark_is_the_index(tiny_panel):
     level = tiny_panel.series["benchmark"]
-    returns = buy_and_hold_returns(tiny_panel, 10, 50)
+    returns = index_returns(tiny_panel, 10, 50)
     assert (1 + returns).prod() == pytest.approx(level[50] / level[10])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.backtest import BacktestResult, backtest
-from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns
+from nnstrategies.baselines import buy_and_hold_returns, equal_weight_returns, index_returns
 from nnstrategies.errors import DataError
 from nnstrategies.industry_attribution import attribution
 from nnstrategies.market.read import read_book
@@ -55,7 +55,9 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
 
         results = dict(zip(names, run_jobs(job, len(names), run.workers), strict=True))
         done = {name: returns for name, (returns, _) in results.items()}
-        done["equal_weight"] = equal_weight_returns(run.panel, first, last)
+        done["equal_weight"] = equal_weight_returns(run.panel, first, last, _at_once(run.config))
+        if run.config.groups == "symbol":
+            done["buy_and_hold"] = buy_and_hold_returns(run.panel, first, last)
         done["benchmark"] = benchmark
         returns = pd.DataFrame(done).rename_axis("date").reset_index()
     run.folder.remove("returns.parquet")  # written last: while it is absent, the backtest counts as not done
@@ -71,8 +73,13 @@ def _tables(run: Run, result: BacktestResult) -> dict[str, pd.DataFrame]:
     """What the headline recorded, with its attribution by industry where industries and something to link are known."""
     tables = result.frames()
     if "industries" in run.panel.event_names and (result.returns > -1).all():
-        tables["attribution"] = attribution(result.panel, tables, result.cash, *run.test_rows)
+        tables["attribution"] = attribution(result.panel, tables, result.cash, *run.test_rows, _at_once(run.config))
     return tables
+
+
+def _at_once(config: RunConfig) -> bool:
+    """Whether equal weight is bought on the first session: a strategy that may decide then is held against that."""
+    return config.strategy.rebalance != "month"
 
 
 def _hedged(result: BacktestResult, benchmark: pd.Series) -> pd.Series:
@@ -146,6 +153,6 @@ def _benchmark(run: Run) -> pd.Series:
     """The price index; flat zero, and said so, where the data has none."""
     first, last = run.test_rows
     if "benchmark" in run.panel.series:
-        return buy_and_hold_returns(run.panel, first, last)
+        return index_returns(run.panel, first, last)
     log.warning("the data has no benchmark series: its column is zero, and figures against it mean nothing")
     return equal_weight_returns(run.panel, first, last) * 0.0

@@ -208,6 +208,7 @@ REGIMES = ("bull", "volatile", "bear")
 BASELINES: dict[str, tuple[str, str]] = {
     "momentum": ("Momentum", "score without training: past return; after costs"),
     "equal_weight": ("Equal weight", "all members, monthly, dividends included, no costs"),
+    "buy_and_hold": ("Buy and hold", "the first day's members in equal parts, dividends included, no costs"),
     "benchmark": ("Benchmark", "price index: dividends excluded, no costs"),
 }
 
