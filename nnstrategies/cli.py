@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,8 +89,9 @@ def _begun(
     resume: Path | None,
     needs: str = "name",
     fast: bool = False,
+    variants: Sequence[str] = (),
 ) -> Run:
-    """A new run, or the one to go on with; ConfigError where the config lacks the section it ``needs``."""
+    """A new run, or the one to go on with; ConfigError where the config lacks the section it ``needs`` or a variant."""
     from nnstrategies import pipeline
     from nnstrategies.config import fast as shortened
 
@@ -99,10 +100,13 @@ def _begun(
         chosen = shortened(chosen) if fast else chosen
         if getattr(chosen, needs) is None:
             raise ConfigError(f"{config}: has no section {needs}; add one, see docs/{needs}.md")
+        pipeline.check_variants(chosen, variants)
         return pipeline.start(chosen, runs)
     if overrides or fast:
         raise typer.BadParameter("a resumed run keeps its own config; leave --set and --fast out")
-    return pipeline.reopen(resume)
+    run = pipeline.reopen(resume)
+    pipeline.check_variants(run.config, variants)
+    return run
 
 
 @app.command()
@@ -118,16 +122,20 @@ def run(
         bool,
         typer.Option("--variants", help="Then run the config's variants, such as a paper's leaks, as further rows."),
     ] = False,
+    chosen: Annotated[
+        list[str] | None, typer.Option("--variant", metavar="NAME", help="Only this variant. May be repeated.")
+    ] = None,
 ) -> None:
     """Train, backtest and report in one go."""
     from nnstrategies import pipeline
 
-    folder = _begun(config, overrides, runs, resume, fast=fast)
-    with _resumable(folder, "run --variants" if variants else "run"):
+    folder = _begun(config, overrides, runs, resume, fast=fast, variants=chosen or ())
+    named = "".join(f" --variant {name}" for name in chosen or ())
+    with _resumable(folder, f"run{named or (' --variants' if variants else '')}"):
         pipeline.train(folder)
         pipeline.trade(folder)
-        if variants:
-            pipeline.run_variants(folder)
+        if variants or chosen:
+            pipeline.run_variants(folder, chosen)
         pipeline.report(folder)
 
 

@@ -217,6 +217,8 @@ def test_a_class_of_the_users_own_trades_the_same_scores(finished, tmp_path):
         (["run", "tiny.yaml", "--set", "features=[rsi_41]"], 2, "rsi_41"),
         (["run", "tiny.yaml", "--set", "walk_forward.first_test=2031-01-01"], 2, "must lie inside the data"),
         (["run", "files.yaml"], 3, "prices.csv"),
+        (["run", "tiny.yaml", "--variant", "x"], 2, "'x' is no variant of config tiny; it has no variants"),
+        (["run", "s5_threshold_lstm", "--variant", "day_150"], 2, "did you mean 'days_150'"),
         (
             ["run", "s3_lstm_forecaster", "--set", "data.folder=absent"],
             3,

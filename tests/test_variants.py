@@ -92,8 +92,11 @@ def test_a_variant_that_only_trades_otherwise_takes_over_the_fits_of_the_run(tmp
     run = start(parse(tree, "x"), tmp_path)
     train(run)
     trade(run)
+    run_variants(run, ["longer"])
+    assert list(run.folder.read_json("variants.json")) == ["longer"]
     run_variants(run)
     rows = run.folder.read_json("variants.json")
+    assert list(rows) == list(variants)  # in the config's order
     assert not any("error" in row for row in rows.values())
     stored = {path.name: path.read_text() for path in sorted(run.folder.path.glob("fits/lstm/*.json"))}
     scores = run.folder.read_frame("scores")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nnstrategies.checked import place
+from nnstrategies.checked import place, suggest
 from nnstrategies.config import parse, to_tree
-from nnstrategies.errors import NNStrategiesError
+from nnstrategies.errors import ConfigError, NNStrategiesError
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.inputs import FILE, inputs_of
 from nnstrategies.pipeline.manifest import leaks
@@ -27,14 +27,25 @@ log = logging.getLogger(__name__)
 _FITTED = ("data", "features", "window", "label", "groups", "walk_forward")  # keys that every fit depends on
 
 
-def run_variants(run: Run) -> None:
+def check_variants(config: RunConfig, names: Iterable[str]) -> None:
+    """ConfigError for a name that is no variant's."""
+    for name in names:
+        if name not in config.variants:
+            mend = suggest(name, list(config.variants)) if config.variants else "it has no variants"
+            raise ConfigError(f"--variant: {name!r} is no variant of config {config.name}; {mend}")
+
+
+def run_variants(run: Run, names: Collection[str] | None = None) -> None:
     """Train, trade and report every variant below the run's folder, and write variants.json beside its own tables.
 
-    A finished variant is not run again. One that cannot be run has its error in the row, and the others go on. What is
-    fitted as in the run is taken over from it, so that a variant that only trades otherwise fits nothing.
+    names: only these. A finished variant is not run again. One that cannot be run has its error in the row, and the
+    others go on. What is fitted as in the run is taken over from it, so that a variant that only trades otherwise fits
+    nothing.
     """
     rows = run.folder.read_json("variants.json") if run.folder.has("variants.json") else {}
     for name, variant in run.config.variants.items():
+        if names is not None and name not in names:
+            continue
         if rows.get(name, {}).get("evidence"):
             log.info("variant %s: complete, not run again", name)
             continue
@@ -49,7 +60,8 @@ def run_variants(run: Run) -> None:
             log.warning("variant %s: %s", name, error)
             row["error"] = str(error)
         rows[name] = row
-        run.folder.write_json("variants.json", rows)
+        ordered = {name: rows[name] for name in run.config.variants if name in rows}
+        run.folder.write_json("variants.json", ordered)
 
 
 def config_of(config: RunConfig, variant: str) -> RunConfig:
