@@ -139,6 +139,13 @@ def _check_published(config: RunConfig, where: str) -> None:
         _known(name, [*config.traded, *_ALWAYS], "portfolio", f"{where}: published.figures")
         for figure in row:
             _known(figure, figures, "figure", f"{where}: published.figures.{name}")
+    for name, (low, high) in config.published.prices.items():
+        _known(name, config.recipes, "recipe", f"{where}: published.prices")
+        if not 0 <= low <= high <= 1:
+            raise ConfigError(
+                f"{where}: published.prices.{name}: expected a lower and an upper share between 0 and 1, got "
+                f"[{low}, {high}]"
+            )
     for name in config.published.directions:
         _known(name, config.recipes, "recipe", f"{where}: published.directions")
     for name, row in config.published.classes.items():

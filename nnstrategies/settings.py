@@ -171,6 +171,7 @@ class PortfolioSettings:
 class PublishedSettings:
     """A paper's own figures, printed beside the measured ones: portfolio -> figure of docs/metrics.md -> value.
 
+    prices: recipe -> lowest and highest accuracy of its prices, 1 - mean |forecast - price| / price.
     directions: recipe -> size of the forecast from which on it counts ("0", "0.01") -> lowest and highest share of
     right directions. classes: recipe -> figure -> value: accuracy, precision, recall, f1 (means over classes), hours of
     training, the share right by class named (``buy``) and the accuracy by regime (``bull``); shares between 0 and 1.
@@ -178,6 +179,7 @@ class PublishedSettings:
 
     source: str
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     directions: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     classes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 

@@ -153,6 +153,10 @@ def test_a_variant_of_some_recipes_keeps_what_can_be_made_of_them():
 def test_published_directions_name_recipes():
     said = {"source": "x", "directions": {"ridge": {"0": [0.55, 0.58]}}}
     assert parse(TREE | {"published": said}, "x").published.directions["ridge"]["0"] == (0.55, 0.58)
+    prices = {"source": "x", "prices": {"ridge": [0.98, 0.99]}}
+    assert parse(TREE | {"published": prices}, "x").published.prices["ridge"] == (0.98, 0.99)
+    with pytest.raises(ConfigError, match=r"published.prices.ridge: expected a lower and an upper share .* \[98.0, 99"):
+        parse(TREE | {"published": {"source": "x", "prices": {"ridge": [98, 99]}}}, "x")
     with pytest.raises(ConfigError, match=r"published.directions: 'rigde' is no recipe"):
         parse(TREE | {"published": {"source": "x", "directions": {"rigde": {"0": [0.55, 0.58]}}}}, "x")
 

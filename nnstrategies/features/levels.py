@@ -132,7 +132,7 @@ def _on_listed(panel: Panel, values: FloatArray) -> FloatArray:
 
 
 LEVELS = {f"level_{field}": level(field) for field in FIELDS}
-LEAKY_LEVELS = {f"leaky_forward_adjusted_{field}": forward_adjusted(field) for field in ("open", "close")}
+LEAKY_LEVELS = {f"leaky_forward_adjusted_{field}": forward_adjusted(field) for field in FIELDS[:4]}
 BARS: dict[str, FeatureFunction] = {"high_1": high_1, "low_1": low_1}
 DATES: dict[str, FeatureFunction] = {
     function.__name__: function for function in (weekday_sin, weekday_cos, month_sin, month_cos, day_of_month)

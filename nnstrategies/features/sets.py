@@ -115,7 +115,8 @@ SETS: dict[str, tuple[str, ...]] = {
     "leaky_s2_interpolated": tuple(
         f"leaky_interpolated_{name}" if f"leaky_interpolated_{name}" in LEAKY else name for name in _S2
     ),
-    "leaky_s3_forward_adjusted": (*levels.LEAKY_LEVELS, *levels.DATES),
+    "leaky_s3_forward_adjusted": ("leaky_forward_adjusted_open", "leaky_forward_adjusted_close", *levels.DATES),
+    "leaky_s5_forward_adjusted": (*levels.LEAKY_LEVELS, "level_volume", "level_amount"),
     "leaky_s5_wavelet": tuple(wavelet.LEAKY_WAVELET),
 }
 

@@ -28,13 +28,15 @@ def forecast_table(run: RunFolder) -> Table | None:
     """A row a recipe, and one above it with what the paper says; None where no recipe forecasts single symbols."""
     if run.forecasts.empty:
         return None
-    said = (run.manifest.get("published") or {}).get("directions") or {}
+    published = run.manifest.get("published") or {}
+    prices, said = published.get("prices") or {}, published.get("directions") or {}
     thresholds = sorted(set(run.forecasts["threshold"]))
     rows = []
     for name, table in run.forecasts.groupby("recipe", sort=False):
-        if name in said:
-            ranges = {float(a): f"{percent(low, 0)} to {percent(high, 0)}" for a, (low, high) in said[name].items()}
-            cells = [DASH, DASH, *(ranges.get(a, DASH) for a in thresholds)]
+        if name in said or name in prices:
+            ranges = {float(a): _range(low, high) for a, (low, high) in said.get(name, {}).items()}
+            price = _range(*prices[name]) if name in prices else DASH
+            cells = [price, DASH, *(ranges.get(a, DASH) for a in thresholds)]
             rows.append(Row(recipe_label(str(name)), cells, "published", "baseline"))
         cells = [_price(table), _commoner(table), *(_direction(table[table["threshold"] == a]) for a in thresholds)]
         rows.append(Row(recipe_label(str(name)), cells, "measured", "headline" if name == run.judged else ""))
@@ -47,6 +49,10 @@ def forecast_table(run: RunFolder) -> Table | None:
     note += "direction: what naming the same direction every day would reach, chosen afterwards. Stocks move together, "
     note += "so the days count for fewer than their number."
     return Table(head, rows, note=note)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{percent(low, 0)} to {percent(high, 0)}"
 
 
 def symbol_table(run: RunFolder) -> Table | None:
