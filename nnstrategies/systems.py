@@ -15,7 +15,9 @@ class System:
 
 SYSTEMS = (
     System("S1", "CNN selects, LSTM times", "Liu, Zhang, Ma 2017", "runnable: s1_cnn_lstm_timing"),
-    System("S2", "CNN-LSTM portfolio", "Shen, Zhuo 2026", "runnable: s2_cnn_lstm_portfolio"),
+    System(
+        "S2", "CNN-LSTM portfolio", "Shen, Zhuo 2026", "runnable: s2_cnn_lstm_portfolio, s2_walk_forward, s2_search"
+    ),
     System("S3", "LSTM price forecaster with stops", "Ju, Shen, Ni 2024", "runnable: s3_lstm_forecaster"),
     System("S4", "LSTM signal filter over factors", "Wu, Tang 2021", "runnable: s4_lstm_filter"),
     System(
