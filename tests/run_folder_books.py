@@ -31,7 +31,7 @@ class Books:
         self.rows += [(day, self.number, kind, symbol, name, amount) for name, amount in postings.items() if amount]
         self.number += 1
 
-    def fill(self, day: Any, symbol: str, side: str, size: float, price: float, fee: float, _: float) -> None:
+    def fill(self, day: Any, symbol: str, side: str, size: float, price: float, fee: float, *_: Any) -> None:
         """A buy, or a sale 5 % above cost; the fee's parts differ by side and add up to what the fill says."""
         amount, sold = size * price, side == "sell"
         transfer, duty = 1e-5 * amount, 5e-4 * amount * sold

@@ -141,6 +141,7 @@ def _trading(
                 size = weight * value[t] / prices[t, n]
                 positions.append((days[t], symbols[n], size, prices[t, n], size * prices[t, n]))
     fill = pd.DataFrame(fills, columns=["date", "symbol", "side", "size", "price", "fee", "slippage_cost"])
+    fill["reason"] = "rebalance"
     position = pd.DataFrame(positions, columns=["date", "symbol", "size", "price", "value"])
     invested = position.groupby("date")["value"].sum().reindex(days, fill_value=0.0).to_numpy()
     _write(root / "targets.parquet", pd.DataFrame(targets, columns=["date", "symbol", "target", "achieved", "reason"]))

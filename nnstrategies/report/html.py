@@ -27,6 +27,7 @@ from nnstrategies.report.published import published, variants
 from nnstrategies.report.regimes import portfolio_regimes, regime_table
 from nnstrategies.report.resampled import resampled_table
 from nnstrategies.report.run_folder import RunFolder, read_run_folder
+from nnstrategies.report.sales import sales_table
 from nnstrategies.report.scatter import risk_and_return
 from nnstrategies.report.selection import ensembles, searched, trials_note
 from nnstrategies.report.svg import Chart
@@ -134,6 +135,7 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "targets": tables.target_differences(run),
         "holdings": tables.top_holdings(run),
         "costs": costs(run),
+        "sales": sales_table(run),
         "positions": position_table(run),
         "attribution": attribution_table(run),
         "blocked": blocked_orders(run),

@@ -24,7 +24,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
     "orders": ("date", "symbol", "side", "size", "reason"),
-    "fills": ("date", "symbol", "side", "size", "price", "fee", "slippage_cost"),
+    "fills": ("date", "symbol", "side", "size", "price", "fee", "slippage_cost", "reason"),
     "refusals": ("date", "symbol", "side", "size", "reason"),
     "blocked": (
         *("date", "symbol", "side", "reason", "blocked_on", "blocked_price"),
