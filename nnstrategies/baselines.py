@@ -11,7 +11,7 @@ from nnstrategies.errors import DataError
 from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import FloatArray
 
-Holding = tuple[int, int, FloatArray, float]  # row from, row until, adjusted shares [N], cash
+Held = tuple[int, int, FloatArray, float]  # row from, row until, adjusted shares [N], cash
 
 
 def equal_weight_returns(panel: Panel, first: int, last: int, at_once: bool = False) -> pd.Series:
@@ -29,7 +29,7 @@ def equal_weight_returns(panel: Panel, first: int, last: int, at_once: bool = Fa
 
 def equal_weight_holdings(
     panel: Panel, first: int, last: int, prices: FloatArray, at_once: bool = False
-) -> Iterator[Holding]:
+) -> Iterator[Held]:
     """What ``equal_weight_returns`` holds per unit of starting capital: row from, row until, adjusted shares [N], cash.
 
     A holding is bought at the open of its first row and kept to the close before its last; nothing before the first
@@ -50,14 +50,14 @@ def buy_and_hold_returns(panel: Panel, first: int, last: int) -> pd.Series:
     return _series(returns, panel, first, last, "buy_and_hold")
 
 
-def _held(panel: Panel, first: int, last: int, prices: FloatArray, begins: Sequence[int]) -> Iterator[Holding]:
+def _held(panel: Panel, first: int, last: int, prices: FloatArray, begins: Sequence[int]) -> Iterator[Held]:
     held, cash = np.zeros(panel.N), 1.0
     for begin, end in zip(begins, [*begins, last + 1][1:], strict=True):
         held, cash = _rebalanced(panel, begin, held, cash, prices[max(begin - 1 - first, 0)])
         yield begin, end, held, cash
 
 
-def _growth(prices: FloatArray, first: int, holdings: Iterable[Holding]) -> FloatArray:
+def _growth(prices: FloatArray, first: int, holdings: Iterable[Held]) -> FloatArray:
     value = np.ones(len(prices))
     for begin, end, held, cash in holdings:
         value[begin - first : end - first] = prices[begin - first : end - first] @ held + cash
