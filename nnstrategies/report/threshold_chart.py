@@ -78,8 +78,8 @@ def draw_right(axes: Axes, found: pd.DataFrame, said: Ranges, looks: Mapping[str
         axes.errorbar(at, own["right"], yerr=own["spread"].fillna(0.0), fmt="none", ecolor=colour, elinewidth=1.2)
         for threshold, (low, high) in said.get(name, {}).items():
             if float(threshold) in places:
-                bar = {"width": width * 0.9, "color": colour, "alpha": 0.45, "linewidth": 0}
-                axes.bar(places[float(threshold)] + aside, high - low, bottom=low, **bar)
+                at_published = places[float(threshold)] + aside
+                axes.bar(at_published, high - low, width * 0.9, low, color=colour, alpha=0.45, linewidth=0)
     axes.set_ylabel("right directions")
     percent_axis(axes.yaxis, 0)
 
