@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from nnstrategies.report.definitions import recipe_label
-from nnstrategies.report.threshold_chart import draw_coverage, draw_right, shares
+from nnstrategies.report.threshold_chart import draw_coverage, draw_right, sized
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b85f94", "#d08c00", "#3d9fd6")
 LINES = (("#1f6fb4", "-"), ("#d1661d", "-"), ("#3d8f4e", "-"), ("#444444", "--"), ("#8a8a8a", ":"))
@@ -68,7 +68,7 @@ def draw_directions(folder: Path, out: Path, names: list[str]) -> None:
     """The report's two charts by size of forecast, above one another."""
     manifest = json.loads((folder / "manifest.json").read_text())
     forecasts = pd.read_parquet(folder / "forecasts.parquet")
-    found = shares(forecasts[forecasts["recipe"].isin(names)] if names else forecasts)
+    found = sized(forecasts[forecasts["recipe"].isin(names)] if names else forecasts)
     looks = dict(zip(dict.fromkeys(found["recipe"]), COLOURS, strict=False))
     figure = Figure(figsize=(8.6, 6.4), layout="constrained")
     FigureCanvasAgg(figure)

@@ -16,7 +16,7 @@ from nnstrategies.pipeline import start, train
 from nnstrategies.pipeline.variants import config_of
 from nnstrategies.report.forecasts import directions
 from nnstrategies.report.svg import INK, drawing
-from nnstrategies.report.threshold_chart import LEAST, draw_right, shares
+from nnstrategies.report.threshold_chart import LEAST, draw_right, sized
 from nnstrategies.training import GradientBoostingRecipe, RidgeRecipe
 from nnstrategies.training.targets import PERCENT
 from tests.small_samples import market_samples
@@ -113,13 +113,13 @@ def test_shares_by_threshold_are_pooled_over_symbols_with_their_spread_over_seed
         ("logistic", 1, "a", 0.0, 100, 100, 50),  # a class has no size, so no place on the axis
         ("logistic", 1, "a", 0.01, 100, 0, 0),
     ]
-    found = shares(pd.DataFrame(rows, columns=columns)).set_index("threshold")
+    found = sized(pd.DataFrame(rows, columns=columns)).set_index("threshold")
     assert set(found["recipe"]) == {"lstm"}
     assert found.loc[0.0, ["acted", "right", "coverage"]].tolist() == [200, 0.55, 1.0]
     assert found.loc[0.0, "spread"] == pytest.approx(np.std([0.5, 0.6], ddof=1))
     assert found.loc[0.01, ["acted", "right", "coverage"]].tolist() == [20, 0.9, 0.1]
     assert found.loc[0.01, "spread"] == pytest.approx(np.std([0.6, 1.0], ddof=1))
-    assert shares(pd.DataFrame(columns=columns)).empty
+    assert sized(pd.DataFrame(columns=columns)).empty
 
 
 def test_few_forecasts_are_not_drawn_and_published_ranges_are():

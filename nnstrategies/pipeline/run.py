@@ -178,13 +178,13 @@ class Run:
 
 
 def start(config: RunConfig, runs: Path) -> Run:
-    """Make a run folder for ``config``; where the data or the test cannot be had, the error leaves none behind."""
+    """Make a run folder for ``config``; where its data or test cannot be had, or Ctrl-C comes first, none is left."""
     folder = RunFolder.create(runs, config.name, dt.datetime.now())
     folder.write_yaml("config.yaml", to_tree(config))
     run = _opened(folder, config)
     try:
         run.check_test()
-    except NNStrategiesError:
+    except (NNStrategiesError, KeyboardInterrupt):
         close_log()
         shutil.rmtree(folder.path)
         raise

@@ -78,7 +78,7 @@ def _tables(run: Run, result: BacktestResult) -> dict[str, pd.DataFrame]:
 
 
 def _at_once(config: RunConfig) -> bool:
-    """Whether equal weight is bought on the first session: a strategy that may decide then is held against that."""
+    """Whether equal weight is bought on the first session: one that decides then, or that week, is held to it."""
     return config.strategy.rebalance != "month"
 
 

@@ -24,8 +24,6 @@ from nnstrategies.training import RECIPES, FitStore
 
 log = logging.getLogger(__name__)
 
-_FITTED = ("data", "features", "window", "label", "groups", "walk_forward")  # keys that every fit depends on
-
 
 def check_variants(config: RunConfig, names: Iterable[str]) -> None:
     """ConfigError for a name that is no variant's."""
@@ -124,13 +122,11 @@ def _opened(path: Path, config: RunConfig) -> Run:
 
 def _alike(run: Run, own: Run) -> list[str]:
     """The variant's recipes that learn the same labels from the same data, with the same settings, as the run's do."""
-    if run.config.search is not None or own.config.search is not None or not run.folder.has(FILE):
+    searched = run.config.search is not None or own.config.search is not None
+    if searched or run.config.walk_forward != own.config.walk_forward:
         return []
     trained, now = run.folder.read_json(FILE), inputs_of(own)
     if any(trained.get(key) != value for key, value in now.items() if key != "config"):
-        return []
-    tree, other = to_tree(run.config), to_tree(own.config)
-    if any(tree[key] != other[key] for key in _FITTED):
         return []
     alike = []
     for name, recipe in own.config.recipes.items():

@@ -10,18 +10,33 @@ from nnstrategies.report.formats import DASH, percent
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.tables import Row, Table
 
-_SUMS = ["judged", "acted", "hits", "rises"]
-
 
 def directions(forecasts: pd.DataFrame, recipe: str) -> dict[str, tuple[float, float]]:
     """Threshold -> share of right directions and coverage of one recipe, all symbols and seeds taken together.
 
     A threshold that no forecast reached is left out.
     """
-    sums = forecasts[forecasts["recipe"] == recipe].groupby("threshold")[_SUMS].sum()
-    kept = sums[sums["acted"] > 0]
-    shares = zip(kept.index, kept["hits"] / kept["acted"], kept["acted"] / kept["judged"], strict=True)
-    return {f"{a:g}": (float(right), float(acted)) for a, right, acted in shares}
+    rows = shares(forecasts[forecasts["recipe"] == recipe]).dropna(subset="right")
+    columns = (rows[name].tolist() for name in ("threshold", "right", "coverage"))
+    return {f"{threshold:g}": (right, coverage) for threshold, right, coverage in zip(*columns, strict=True)}
+
+
+def shares(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """A row a recipe and threshold: acted (forecasts a seed), right and spread (of hits, over seeds), coverage.
+
+    right is NaN where no forecast reached the threshold, spread where fewer than two seeds have any.
+    """
+    by_seed = forecasts.groupby(["recipe", "threshold", "seed"], sort=False)[["judged", "acted", "hits"]].sum()
+    by_seed["right"] = by_seed["hits"] / by_seed["acted"].where(by_seed["acted"] > 0)
+    grouped = by_seed.groupby(["recipe", "threshold"], sort=False)
+    sums = grouped[["judged", "acted", "hits"]].sum()
+    found = {
+        "acted": grouped["acted"].mean(),
+        "right": sums["hits"] / sums["acted"].where(sums["acted"] > 0),
+        "spread": grouped["right"].std(),
+        "coverage": sums["acted"] / sums["judged"],
+    }
+    return pd.DataFrame(found).reset_index()
 
 
 def forecast_table(run: RunFolder) -> Table | None:
@@ -91,10 +106,8 @@ def _direction(table: pd.DataFrame) -> str:
     """Share of right directions (± over seeds) and, in brackets on a line of its own, the coverage."""
     if table.empty or not table["acted"].sum():
         return DASH
-    sums = table.groupby("seed")[_SUMS].sum()
-    spread = sums[sums["acted"] > 0]
-    shares = spread["hits"] / spread["acted"]
-    text = percent(table["hits"].sum() / table["acted"].sum())
-    if len(shares) > 1:
-        text = f"{text.removesuffix(chr(160) + '%')} ± {percent(shares.std(), 1)}"
-    return f"{text}\n({percent(sums['acted'].sum() / sums['judged'].sum(), 0)})"
+    found = shares(table).iloc[0]
+    text = percent(found["right"])
+    if np.isfinite(found["spread"]):
+        text = f"{text.removesuffix(chr(160) + '%')} ± {percent(found['spread'], 1)}"
+    return f"{text}\n({percent(found['coverage'], 0)})"

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from nnstrategies.report.definitions import recipe_label
+from nnstrategies.report.forecasts import shares
 from nnstrategies.report.formats import percent
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.svg import INK, MUTED, SERIES_COUNT, Chart, Key, drawing, percent_axis, series, to_svg
@@ -18,7 +19,7 @@ Ranges = Mapping[str, Mapping[str, tuple[float, float]]]
 
 def threshold_charts(run: RunFolder) -> list[Chart]:
     """Two charts; none where no recipe forecasts sizes."""
-    found = shares(run.forecasts)
+    found = sized(run.forecasts)
     if found.empty:
         return []
     names = list(dict.fromkeys(found["recipe"]))[:SERIES_COUNT]
@@ -42,24 +43,11 @@ def threshold_charts(run: RunFolder) -> list[Chart]:
     ]
 
 
-def shares(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """A row a recipe and threshold: acted (forecasts a seed), right and spread (of hits, over seeds), coverage."""
-    if forecasts.empty:
-        return pd.DataFrame()
-    by_seed = forecasts.groupby(["recipe", "threshold", "seed"], sort=False)[["judged", "acted", "hits"]].sum()
-    by_seed["right"] = by_seed["hits"] / by_seed["acted"].where(by_seed["acted"] > 0)
-    grouped = by_seed.groupby(["recipe", "threshold"], sort=False)
-    sums = grouped[["judged", "acted", "hits"]].sum()
-    found = pd.DataFrame(
-        {
-            "acted": grouped["acted"].mean(),
-            "right": sums["hits"] / sums["acted"].where(sums["acted"] > 0),
-            "spread": grouped["right"].std(),
-            "coverage": sums["acted"] / sums["judged"],
-        }
-    ).reset_index()
-    sized = found[found["threshold"] > 0].groupby("recipe")["acted"].sum() > 0  # a class has no size
-    return found[found["recipe"].isin(sized[sized].index)].reset_index(drop=True)
+def sized(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """``shares`` of the recipes that forecast sizes; a class has none."""
+    found = shares(forecasts)
+    reached = found[found["threshold"] > 0].groupby("recipe")["acted"].sum() > 0
+    return found[found["recipe"].isin(reached[reached].index)].reset_index(drop=True)
 
 
 def draw_right(axes: Axes, found: pd.DataFrame, said: Ranges, looks: Mapping[str, str], ink: str) -> None:
