@@ -331,3 +331,16 @@ def test_a_run_without_a_benchmark_says_what_that_costs(tmp_path, monkeypatch):
     trade(run)
     page = report(run).read_text(encoding="utf-8")
     assert "The data has no benchmark" in page
+
+
+def test_ctrl_c_before_a_run_begins_leaves_no_folder(tmp_path, monkeypatch):
+    from nnstrategies.config import parse
+    from nnstrategies.pipeline.run import Run, start
+
+    def interrupted(run: Run) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "check_test", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start(parse(TINY, "tiny.yaml"), tmp_path)
+    assert not list(tmp_path.iterdir())
