@@ -65,6 +65,8 @@ _CUTS: dict[str, Tree] = {
         "walk_forward": {"first_test": "2013-09-02", "last_test": "2014-02-14", "refit": "once", "valid_days": 40},
         "recipes.cnn.epochs": 2,
         "recipes.cnn.settings": {"channels_1": 4, "channels_2": 4, "grid": 2, "hidden": 8, "dense": 6},
+        "recipes.lstm.epochs": 2,
+        "recipes.lstm.settings": {"hidden": 6, "dense": 4},
         "recipes.timer.epochs": 2,
         "recipes.timer.settings": {"hidden": 6, "dense": 4},
         "strategy.top_n": 5,
@@ -77,7 +79,7 @@ _CUTS: dict[str, Tree] = {
         "strategy.top_n": 5,
         "strategy.min_listed_days": 0,
     },
-    "S3": _SINGLE | _short("lstm") | _window(10),
+    "S3": _SINGLE | _short("lstm", "lstm_open") | _window(10) | {"tasks.opening.window": 10},
     "S4": {
         "data": _MARKET | {"symbols": 24, "members": 18, "sessions": 560, "seed": 4},
         "walk_forward": {"first_test": "2016-12-01", "last_test": "2017-02-28", "refit": "quarter"},

@@ -56,6 +56,8 @@ def check_whole(config: RunConfig, where: str) -> None:
             )
     for name in config.inputs:
         _known(name, config.recipes, "recipe", f"{where}: inputs")
+    for name in config.evidence.recipes or ():
+        _known(name, config.recipes, "recipe", f"{where}: evidence.recipes")
     different = len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds)
     checks = (
         (config.workers >= 1, "workers: expected at least 1"),

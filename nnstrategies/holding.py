@@ -1,6 +1,6 @@
 """What a decision at the close of session t would have earned, and the session that makes it known.
 
-It is entered once and left once: at opens for what trades, at closes for forecasts of the next close. A suspension at
+It is entered once and left once: at opens for what trades, from the close on for forecasts of a price. A suspension at
 the exit moves it, a delisting brings it forward.
 """
 
@@ -16,7 +16,8 @@ from nnstrategies.panel import Panel, Status
 from nnstrategies.typing import BoolArray, FloatArray, IntArray
 
 Horizon = Literal["days", "month", "week"]
-Price = Literal["open", "close"]
+Price = Literal["open", "close", "overnight"]
+Field = Literal["open", "close"]
 
 _MOST_DAYS = {"month": 31, "week": 7}  # sessions from one decision to the next, at most, on any calendar
 _USUAL_DAYS = {"month": 21, "week": 5}
@@ -30,7 +31,8 @@ class Holding:
         next, so lengths vary: only the first session of each month (week) has a decision, and it lasts until that of
         the next one.
     price: ``open``: from the open after the decision to the open after its horizon. ``close``: from the close of the
-        decision itself to the close ``days`` sessions later, for forecasts of the next close.
+        decision itself to the close ``days`` sessions later, for forecasts of the next close. ``overnight``: from the
+        close of the decision to the next open, for forecasts of that open.
     """
 
     days: int = 10
@@ -40,15 +42,29 @@ class Holding:
     def __post_init__(self) -> None:
         if self.horizon not in ("days", "month", "week"):
             raise ConfigError(f"labels: horizon: expected days, month or week, got {self.horizon!r}")
-        if self.price not in ("open", "close"):
-            raise ConfigError(f"labels: price: expected open or close, got {self.price!r}")
+        if self.price not in ("open", "close", "overnight"):
+            raise ConfigError(f"labels: price: expected open, close or overnight, got {self.price!r}")
         if self.days < 1:
             raise ConfigError(f"labels: horizon_days: expected at least 1, got {self.days}")
-        if self.horizon != "days" and self.price == "close":
+        if self.price == "overnight" and self.days != 1:
+            raise ConfigError(
+                f"labels: price overnight ends at the next open: expected horizon_days 1, got {self.days}"
+            )
+        if self.horizon != "days" and self.price != "open":
             raise ConfigError(
                 f"labels: horizon {self.horizon} belongs to price open, because a decision is traded at the next open; "
-                f"got price close"
+                f"got price {self.price}"
             )
+
+    @property
+    def entry(self) -> Field:
+        """The price at which it is entered."""
+        return "open" if self.price == "open" else "close"
+
+    @property
+    def exit(self) -> Field:
+        """The price at which it is left."""
+        return "close" if self.price == "close" else "open"
 
     @property
     def most_days(self) -> int:
@@ -64,7 +80,7 @@ class Holding:
         """Rows [T] of the entry and of the exit when nothing delays it; T where there is none in the panel."""
         rows = np.arange(panel.T)
         if self.horizon == "days":
-            enter = rows + 1 if self.price == "open" else rows
+            enter = rows + 1 if self.entry == "open" else rows
             return np.minimum(enter, panel.T), np.minimum(enter + self.days, panel.T)
         calendar = panel.calendar
         decisions = np.flatnonzero(calendar.is_first_of_month if self.horizon == "month" else calendar.is_first_of_week)
@@ -93,7 +109,7 @@ def outcome(panel: Panel, holding: Holding) -> Outcome:
     enter, due = holding.rows(panel)
     last = panel.T - 1
     columns = np.arange(panel.N)[None, :]
-    prices, closes = panel.adjusted(holding.price), panel.adjusted("close")
+    paid, prices, closes = (panel.adjusted(field) for field in (holding.entry, holding.exit, "close"))
     bought = np.minimum(enter, last)
     enters = panel.listed & (enter < panel.T)[:, None] & panel.trading[bought]
     leaves = next_row(panel.trading)[due]  # [T, N], T where none
@@ -102,7 +118,7 @@ def outcome(panel: Panel, holding: Holding) -> Outcome:
     last_close = closes[np.clip(gone - 1, 0, last), columns]
     got = np.where(leaves < gone, prices[np.minimum(leaves, last), columns], last_close)
     with np.errstate(divide="ignore", invalid="ignore"):
-        returns = got / prices[bought] - 1
+        returns = got / paid[bought] - 1
     known = enters & (end < panel.T) & np.isfinite(returns)
     return Outcome(np.where(known, returns, np.nan), np.where(known, end, -1), due)
 

@@ -226,10 +226,18 @@ class WalkForwardSettings:
 
 @dataclass(frozen=True)
 class EvidenceSettings:
-    """Refits on shuffled labels, per recipe: the evidence a score is measured against."""
+    """Refits on shuffled labels, per recipe: the evidence a score is measured against.
+
+    recipes: those that are refitted so; None is all, and the others have no p value.
+    """
 
     refits: int = 19
     every_days: int = 5
+    recipes: tuple[str, ...] | None = None
+
+    def refits_of(self, recipe: str) -> int:
+        """How many of them this recipe has."""
+        return self.refits if self.recipes is None or recipe in self.recipes else 0
 
 
 @dataclass(frozen=True)

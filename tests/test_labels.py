@@ -144,7 +144,7 @@ def test_nearly_all_compared_labels_are_there(kind: str, relative: bool) -> None
 
 holdings = st.one_of(
     st.builds(Holding, days=st.integers(1, 12), price=st.sampled_from(["open", "close"])),
-    st.sampled_from([Holding(horizon="month"), Holding(horizon="week")]),
+    st.sampled_from([Holding(1, price="overnight"), Holding(horizon="month"), Holding(horizon="week")]),
 )
 
 
@@ -160,12 +160,13 @@ def slow_outcome(panel: Panel, holding: Holding, t: int, n: int) -> tuple[float,
         due = next((int(d) + 1 for d in decisions if d > t), panel.T)
     if enter >= panel.T or not panel.listed[t, n] or not panel.trading[enter, n]:
         return np.nan, -1
-    prices = panel.adjusted(holding.price)
+    begins, ends = {"overnight": ("close", "open")}.get(holding.price, (holding.price, holding.price))
+    paid, prices = panel.adjusted(begins), panel.adjusted(ends)
     for row in range(enter + 1, panel.T):
         if panel.status[row, n] == Status.DELISTED:
-            return panel.adjusted("close")[row - 1, n] / prices[enter, n] - 1, row
+            return panel.adjusted("close")[row - 1, n] / paid[enter, n] - 1, row
         if row >= due and panel.trading[row, n]:
-            return prices[row, n] / prices[enter, n] - 1, row
+            return prices[row, n] / paid[enter, n] - 1, row
     return np.nan, -1
 
 
@@ -215,7 +216,7 @@ def test_the_price_at_its_end_changes_the_return(panel: Panel, holding: Holding,
     end = int(labels.end[t, n])
     gone = panel.status[end, n] == Status.DELISTED  # then the end is the day it is gone, and the last close counts
     fields = {key: panel[key] for key in panel.field_names}
-    field = "close" if gone else holding.price
+    field = "close" if gone or holding.price == "close" else "open"
     fields[field] = panel[field].copy()
     fields[field][end - 1 if gone else end, n] *= 1.5
     changed = forward_return(
@@ -229,7 +230,7 @@ def test_the_price_at_its_end_changes_the_return(panel: Panel, holding: Holding,
         ),
         holding,
     )
-    if not (gone and holding.price == "close" and end - 1 == t):  # the last close is both its entry and its exit
+    if not (gone and holding.price != "open" and end - 1 == t):  # the last close is both its entry and its exit
         assert changed.returns[t, n] != labels.returns[t, n]
     assert (changed.end == labels.end).all()
 
@@ -239,6 +240,14 @@ def test_next_close_is_predicted_from_todays() -> None:
     assert labels.values[:, 0] == pytest.approx([0.1, 1 / 11, 0.25, np.nan], nan_ok=True)
     assert labels.end[:, 0].tolist() == [1, 2, 3, -1]
     assert labels.horizon_days == 1
+
+
+def test_next_open_is_predicted_from_todays_close() -> None:
+    opens, closes = [10.0, 12, 9, 20], [10.0, 11, 12, 15]
+    labels = forward_return(small([1] * 4, opens, closes), Holding(1, price="overnight"))
+    expected = [opens[t + 1] / closes[t] - 1 for t in range(3)]
+    assert labels.values[:, 0] == pytest.approx([*expected, np.nan], nan_ok=True)
+    assert labels.end[:, 0].tolist() == [1, 2, 3, -1]
 
 
 def test_month_runs_from_one_rebalancing_day_to_the_next() -> None:
@@ -354,7 +363,8 @@ def test_settings_that_make_no_sense_are_refused(arguments: dict[str, object], m
     [
         ({"days": 0}, "horizon_days: expected at least 1, got 0"),
         ({"horizon": "year"}, "horizon: expected days, month or week, got 'year'"),
-        ({"price": "mid"}, "price: expected open or close, got 'mid'"),
+        ({"price": "mid"}, "price: expected open, close or overnight, got 'mid'"),
+        ({"price": "overnight", "days": 2}, "expected horizon_days 1, got 2"),
         ({"horizon": "month", "price": "close"}, "horizon month belongs to price open"),
     ],
 )

@@ -137,6 +137,16 @@ def test_skew_and_excess_kurtosis_are_those_of_scipy_and_undefined_for_a_constan
         assert math.isnan(metrics.excess_kurtosis(np.full(20, 0.001)))
 
 
+def test_monthly_skew_and_kurtosis_are_of_compounded_months() -> None:
+    days = pd.bdate_range("2020-01-01", "2020-12-31")
+    returns = pd.Series(np.random.default_rng(3).standard_t(4, len(days)) * 0.01, index=days)
+    months = metrics.monthly_returns(returns).to_numpy()
+    found = metrics.portfolio_metrics(returns, returns, returns)
+    assert len(months) == 12
+    assert found["skew_months"] == pytest.approx(float(stats.skew(months)))
+    assert found["excess_kurtosis_months"] == pytest.approx(float(stats.kurtosis(months)))
+
+
 def test_turnover_counts_half_of_both_sides_per_year() -> None:
     assert metrics.one_sided_turnover(traded=400.0, mean_value=100.0, sessions=504) == pytest.approx(1.0)
 

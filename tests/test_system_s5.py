@@ -24,8 +24,9 @@ from nnstrategies.settings import RunConfig
 
 def small(system: str, features: list[str], kept: dict[str, dict[str, Any]]) -> RunConfig:
     """A shipped config with another market, fewer inputs, one seed, and the fits of a minute."""
-    fewer = {"features": features, "tasks.direction.features": features, "variants": kept, "inputs": {}}
-    return parse(small_tree(system, fewer | {"seeds": [1], "executor": "local"}), system)
+    fewer = {"features": features, "variants": kept, "inputs": {}, "seeds": [1], "executor": "local"}
+    tasks = ("direction", "opening") if system == "S3" else ("direction",)
+    return parse(small_tree(system, fewer | {f"tasks.{task}.features": features for task in tasks}), system)
 
 
 @pytest.fixture(scope="module")
@@ -105,14 +106,16 @@ def test_s3_trades_rises_with_stops_and_judges_its_forecasts(tmp_path: Path):
     assert config.strategy.stop.take_profit == 0.1
     _check_directions_by_date(run, table)
     _check_prices(run)
+    _check_opens(run)
+    refits = {name: one["refits"] for name, one in run.folder.read_json("evidence.json").items()}
+    assert refits["lstm_open"] == 0 < refits["lstm"]
 
 
 def _check_directions_by_date(run, forecasts):
     """They add up to the table of forecasts without a threshold; recipes with class labels are judged elsewhere."""
     by_date = run.folder.read_frame("judged_forecasts")
-    assert set(by_date["recipe"]) == {n for n in run.config.recipes if run.config.task_of(n)[0] == "main"} - {
-        "persistence"  # which names no direction
-    }
+    returns = {name for name in run.config.recipes if run.config.task_of(name)[1].label.kind == "return"}
+    assert set(by_date["recipe"]) == returns - {"persistence", "persistence_open"}  # which name no direction
     sums = by_date.groupby(["recipe", "seed"])[["named", "right"]].sum()
     whole = forecasts[forecasts["threshold"] == 0].groupby(["recipe", "seed"])[["acted", "hits"]].sum()
     for key, row in sums.iterrows():
@@ -122,6 +125,7 @@ def _check_directions_by_date(run, forecasts):
 def _check_prices(run):
     """Each forecast is the price before, moved by the score; what came is the adjusted close of its session."""
     path = run.folder.read_frame("forecast_path").set_index("date")
+    assert set(path.loc[path["recipe"] == "lstm", "field"]) == {"close"}
     own = path[path["recipe"] == run.judged]
     assert own["symbol"].nunique() == 1
     symbol = own["symbol"].iloc[0]
@@ -134,6 +138,21 @@ def _check_prices(run):
     np.testing.assert_allclose(own["forecast"] / own["unchanged"] - 1, said, atol=1e-6)
     at_end = path[path["recipe"] == "persistence"]
     np.testing.assert_allclose(at_end["forecast"], at_end["unchanged"])
+
+
+def _check_opens(run):
+    """The open is forecast from the close before it, and both charts are in the report."""
+    path = run.folder.read_frame("forecast_path").query("recipe == 'lstm_open'").set_index("date")
+    assert set(path["field"]) == {"open"}
+    prices = pd.DataFrame(
+        {name: run.panel.adjusted(name)[:, run.panel.column(path["symbol"].iloc[0])] for name in ("open", "close")},
+        index=pd.to_datetime(run.panel.sessions),
+    )
+    gap = (prices["open"] / prices["close"].shift(1) - 1).loc[path.index]
+    np.testing.assert_allclose(path["price"] / path["unchanged"] - 1, gap, atol=1e-6)
+    page = (run.folder.path / "report.html").read_text(encoding="utf-8")
+    assert f"Close of {path['symbol'].iloc[0]}" in page
+    assert f"Open of {path['symbol'].iloc[0]}" in page
 
 
 @pytest.mark.parametrize("name", ["s5_threshold_lstm", "s3_lstm_forecaster"])

@@ -113,6 +113,20 @@ def test_a_variant_that_only_trades_otherwise_takes_over_the_fits_of_the_run(tmp
     assert not (run.folder.path / "variants" / "cheap" / "fits" / "trees").exists()
 
 
+def test_a_variant_of_some_recipes_shuffles_labels_for_those_of_them_that_the_run_names():
+    recipes = {"ridge": {"kind": "ridge"}, "trees": {"kind": "gradient_boosting", "iterations": 2}}
+    variants = {name: {"note": "alone", "set": {"headline": name}, "recipes": [name]} for name in recipes}
+    evidence = {"refits": 3, "recipes": ["ridge"]}
+    tree = {**TREE, "recipes": recipes, "headline": "ridge", "evidence": evidence, "variants": variants}
+    tree.pop("published")
+    config = parse(tree, "x")
+    assert [config.evidence.refits_of(name) for name in recipes] == [3, 0]
+    assert config_of(config, "ridge").evidence.refits_of("ridge") == 3
+    assert config_of(config, "trees").evidence.refits_of("trees") == 0
+    with pytest.raises(ConfigError, match=r"evidence\.recipes.*'tress'.*'trees'"):
+        parse({**tree, "evidence": {"recipes": ["tress"]}}, "x")
+
+
 def test_the_report_prints_published_and_measured_side_by_side(finished):
     page = (finished.folder.path / "report.html").read_text(encoding="utf-8")
     for text in ("Published and measured", "A paper, table 2", "1.99", "scaled before the split", "not run: "):

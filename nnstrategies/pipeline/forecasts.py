@@ -114,20 +114,21 @@ def _path(run: Run, one: _Forecasts) -> pd.DataFrame:
     Adjusted prices, at the last session's own scale; ``date`` is the session whose price was forecast.
     """
     task, settings = run.config.task_of(one.recipe)
-    panel, label = run.task(task).panel, settings.label
-    enter, leave = label.holding.rows(panel)  # sessions at whose prices the forecast return begins and ends
+    panel = run.task(task).panel
+    held = settings.label.holding
+    enter, leave = held.rows(panel)  # sessions at whose prices the forecast return begins and ends
     first = int(one.n.min(initial=panel.N - 1))
     own = np.flatnonzero((one.n == first) & (leave[one.t] < panel.T))[-PATH_SESSIONS:]
     begin, end = enter[one.t[own]], leave[one.t[own]]
-    prices = _scaled_prices(panel, label.price, first, run.test_rows[1])
+    before, prices = (_scaled_prices(panel, field, first, run.test_rows[1]) for field in (held.entry, held.exit))
     columns = {
         "recipe": one.recipe,
         "symbol": panel.symbols[first] if len(begin) else "",
-        "field": label.price,
+        "field": held.exit,
         "date": panel.sessions[end].astype("datetime64[s]"),
         "price": prices[end],
-        "forecast": prices[begin] * (1 + one.forecast[own]),
-        "unchanged": prices[begin],
+        "forecast": before[begin] * (1 + one.forecast[own]),
+        "unchanged": before[begin],
     }
     return pd.DataFrame(columns).astype({"recipe": "str", "symbol": "str", "field": "str"})
 

@@ -95,7 +95,7 @@ def _fit(run: Run, name: str) -> None:
     seeds = config.seeds if recipe.seeded else config.seeds[:1]
     samples, calendar = run.samples_of(name), run.panel.calendar
     judged = run.judged_rows(name)
-    null = 0 if isinstance(config.recipes[name], FIXED) else config.evidence.refits
+    null = 0 if isinstance(config.recipes[name], FIXED) else config.evidence.refits_of(name)
     store = FitStore(run.folder.path, config.device, leaks(run))
     chains = [(seed, rows) for seed in seeds for rows in plan.chains(calendar)]
 

@@ -104,6 +104,8 @@ def _keep(tree: dict[str, Any], names: set[str]) -> None:
     for task in tree["tasks"].values():
         task["recipes"] = [name for name in task["recipes"] if name in names]
     tree["tasks"] = {name: task for name, task in tree["tasks"].items() if task["recipes"]}
+    if tree["evidence"]["recipes"] is not None:
+        tree["evidence"]["recipes"] = [name for name in tree["evidence"]["recipes"] if name in names]
     if tree["search"] and tree["search"]["recipe"] not in names:
         tree["search"] = None
     parts = ("score", "confirm", "exposure")

@@ -141,6 +141,16 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Daily returns; s divides by T. Excess: zero for a normal law.",
     ),
     Definition(
+        "skew_months",
+        "Skew, months",
+        "ratio",
+        "the same of monthly returns",
+        "Part months at either end count as months; of few months it says little.",
+    ),
+    Definition(
+        "excess_kurtosis_months", "Kurtosis (excess), months", "ratio", "the same of monthly returns", "As above."
+    ),
+    Definition(
         "turnover",
         "Turnover (one-sided)",
         "percent",

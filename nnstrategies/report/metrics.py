@@ -160,6 +160,7 @@ def portfolio_metrics(returns: pd.Series, benchmark: pd.Series, equal_weight: pd
     dates = [f"{day:%Y-%m-%d}" for day in returns.index]
     rows = drawdown_rows(r)
     peak, trough, recovery = rows if rows else (None, None, None)
+    months = monthly_returns(returns).to_numpy(dtype=np.float64)
     return {
         "total_return": total_return(r),
         "annual_return_arithmetic": annual_return_arithmetic(r),
@@ -181,9 +182,11 @@ def portfolio_metrics(returns: pd.Series, benchmark: pd.Series, equal_weight: pd
         "tracking_error_equal_weight": tracking_error(r, e),
         "information_ratio_equal_weight": information_ratio(r, e),
         "win_rate_days": win_rate(r),
-        "win_rate_months": win_rate(monthly_returns(returns).to_numpy()),
+        "win_rate_months": win_rate(months),
         "skew": skew(r),
         "excess_kurtosis": excess_kurtosis(r),
+        "skew_months": skew(months),
+        "excess_kurtosis_months": excess_kurtosis(months),
     }
 
 
