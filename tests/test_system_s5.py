@@ -85,7 +85,13 @@ def test_nothing_is_bought_below_the_threshold(s5):
 
 def test_the_report_shows_published_and_measured_directions_and_the_leak(s5):
     page = (s5.folder.path / "report.html").read_text(encoding="utf-8")
-    for text in ("Forecasts of single symbols", "60\u00a0% to 65\u00a0%", "By symbol", "the whole series"):
+    for text in (
+        "Forecasts of single symbols",
+        "60\u00a0% to 65\u00a0%",
+        "By symbol",
+        "the whole series",
+        "counts as down",
+    ):
         assert text in page
     row = s5.folder.read_json("variants.json")["leaky"]
     assert row["leaks"] == ["leaky_forward_adjusted_close"]

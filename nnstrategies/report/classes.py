@@ -9,6 +9,7 @@ import pandas as pd
 
 from nnstrategies.report.definitions import CLASS_FIGURES, recipe_label
 from nnstrategies.report.formats import DASH, mean_text, percent
+from nnstrategies.report.measures import unmoved_note
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.svg import MUTED, Chart, Key, drawing, percent_axis, series, to_svg
 from nnstrategies.report.tables import Row, Table
@@ -82,7 +83,7 @@ def accuracy_table(run: RunFolder) -> Table | None:
     note = "Precision, recall and F1 are means over the classes. Guessing as often: the accuracy of naming the classes "
     note += "as often as the recipe does, but at random. ± is the standard deviation over seeds. One fit: median time "
     note += "of a fit on this machine, beside others. Neighbouring rows share most of their label, so the rows count "
-    note += "for far less than their number."
+    note += "for far less than their number." + unmoved_note(run)
     source = (run.manifest.get("published") or {}).get("source")
     note += (
         f" Published: {source}; how it means over classes is not said."

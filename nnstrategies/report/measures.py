@@ -57,6 +57,13 @@ class Measure:
         return "percent" if self.name == ACCURACY else "ratio"
 
 
+def unmoved_note(run: RunFolder) -> str:
+    """What a return of exactly zero counts as, where recipes of classes stand beside forecasts of returns."""
+    if run.forecasts.empty or run.confusion.empty:
+        return ""
+    return " A price that did not move counts as down for recipes that name classes; forecasts are not judged on it."
+
+
 def measure_of(run: RunFolder, recipe: str) -> Measure | None:
     """Accuracy where the recipe names classes or directions, else rank IC; None where it was judged on no date."""
     return accuracy_of(run, recipe) or rank_ic_of(run, recipe)

@@ -8,7 +8,7 @@ import pandas as pd
 from nnstrategies.report.classes import published_classes
 from nnstrategies.report.definitions import REGIMES, recipe_label
 from nnstrategies.report.formats import DASH, mean_text, percent
-from nnstrategies.report.measures import Measure, measures
+from nnstrategies.report.measures import Measure, measures, unmoved_note
 from nnstrategies.report.metrics import SESSIONS_PER_YEAR
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.tables import Row, Table
@@ -35,7 +35,7 @@ def regime_table(run: RunFolder) -> Table | None:
         "A class, right: how often it came when it was named. " if names else ""
     )
     note += "Bull: the benchmark's return over the last 60 sessions is above 5 %; bear: below −5 %; volatile: between. "
-    note += "The regime is known at the close of the decision; it is a definition of ours."
+    note += "The regime is known at the close of the decision; it is a definition of ours." + unmoved_note(run)
     return Table([*head, *(name.capitalize() for name in REGIMES)], rows, text_columns=1, note=note)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnstrategies.report.definitions import recipe_label
 from nnstrategies.report.formats import percent, ratio
-from nnstrategies.report.measures import Measure, measures
+from nnstrategies.report.measures import Measure, measures, unmoved_note
 from nnstrategies.report.metrics import SESSIONS_PER_YEAR
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.tables import Row, Table
@@ -27,7 +27,7 @@ def resampled_table(run: RunFolder) -> Table:
     note = f"{DRAWS:,} times the dates of the test are drawn anew, in runs that begin anywhere and are on average as "
     note += "long as a label (stationary bootstrap, fixed seed); the interval holds the middle 95 % of the figures. It "
     note += "says how much rests on which dates the test has, not how another test or another seed would come out; "
-    note += "refits on shuffled labels say whether a score means anything at all."
+    note += "refits on shuffled labels say whether a score means anything at all." + unmoved_note(run)
     return Table(["Figure", "Measured", "95 % interval", "Dates", "Mean run"], rows, text_columns=0, note=note)
 
 
