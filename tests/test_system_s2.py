@@ -12,6 +12,8 @@ import yaml
 from nnstrategies.config import fast, parse, read_config
 from nnstrategies.pipeline import report, run_variants, start, trade, train
 from nnstrategies.pipeline.variants import config_of
+from nnstrategies.report.charts import net_value
+from nnstrategies.report.run_folder import read_run_folder
 from nnstrategies.training import EnsembleRecipe
 from tests.test_pipeline import ROOT
 
@@ -181,3 +183,12 @@ def test_the_search_chooses_before_the_test_and_the_fast_form_cuts_its_trials(tm
     version = run.folder.read_json(f"fits/cnn_lstm/{fit.name}")["version"]
     manifest = run.folder.read_json(f"versions/{version}/manifest.json")["version"]
     assert manifest["settings"]["hidden"] == choice["params"]["settings.hidden"]
+
+
+def test_no_two_lines_of_a_chart_look_alike_and_many_leaks_are_counted(finished):
+    keys = net_value(read_run_folder(finished.folder.path)).keys
+    assert len(keys) > 12
+    assert len({(key.colour, key.line) for key in keys}) == len(keys)
+    leaks = finished.folder.read_json("variants.json")["leaky_interpolated"]["leaks"]
+    page = (finished.folder.path / "report.html").read_text(encoding="utf-8")
+    assert f"reads the future: {leaks[0]} and {len(leaks) - 1} more" in page

@@ -12,21 +12,33 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from nnstrategies.report.definitions import recipe_label
 from nnstrategies.report.metrics import SESSIONS_PER_YEAR, drawdowns
 from nnstrategies.report.run_folder import RunFolder
-from nnstrategies.report.svg import INK, MUTED, WIDTH, Chart, Key, date_axis, drawing, percent_axis, series, to_svg
+from nnstrategies.report.svg import (
+    DASHES,
+    INK,
+    MUTED,
+    WIDTH,
+    Chart,
+    Key,
+    date_axis,
+    drawing,
+    look,
+    percent_axis,
+    series,
+    to_svg,
+)
 from nnstrategies.typing import FloatArray
 
 ROLLING_SHARPE_SESSIONS = 126
 ROLLING_IC_SESSIONS = 60
 Line = tuple[str, str, str]  # portfolio, colour, line style
-_DASHES = {"solid": "-", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5))}
 
 
-def recipe_colour(run: RunFolder, recipe: str) -> str:
-    """The headline, and the recipe it is judged by, always have the first colour."""
+def recipe_look(run: RunFolder, recipe: str) -> tuple[str, str]:
+    """Colour and line; the headline, and the recipe it is judged by, always have the first."""
     if recipe == run.judged:
-        return series(0)
+        return look(0)
     order = [run.headline, *(name for name in run.recipes if name != run.headline)]
-    return series(order.index(recipe) if recipe in order else len(order))
+    return look(order.index(recipe) if recipe in order else len(order))
 
 
 def _lines(run: RunFolder) -> list[Line]:
@@ -35,7 +47,7 @@ def _lines(run: RunFolder) -> list[Line]:
     if "momentum" in run.portfolios:
         lines.append(("momentum", series(6), "dashed"))
     others = [name for name in run.recipes if name != run.headline]
-    lines += [(name, recipe_colour(run, name), "solid") for name in others]
+    lines += [(name, *recipe_look(run, name)) for name in others]
     return [*lines, (run.headline, series(0), "solid")]
 
 
@@ -58,7 +70,7 @@ def _net_value_svg(run: RunFolder, lines: list[Line], log: bool) -> str:
             axes.plot(values.index, values[name], color=series(0), linewidth=0.7, alpha=0.35)
         for name, colour, style in lines:
             width = 2.6 if name == run.headline else 1.6
-            axes.plot(values.index, values[name], color=colour, linestyle=_DASHES[style], linewidth=width)
+            axes.plot(values.index, values[name], color=colour, linestyle=DASHES[style], linewidth=width)
         if log:
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(base=10, subs=[1, 1.25, 1.5, 2, 3, 5, 7]))
@@ -79,7 +91,7 @@ def drawdown(run: RunFolder) -> Chart:
     with drawing() as (figure, axes):
         for name, colour, style in lines:
             depth = drawdowns(run.returns[name].to_numpy())
-            axes.plot(run.returns.index, depth, color=colour, linestyle=_DASHES[style], linewidth=1.4)
+            axes.plot(run.returns.index, depth, color=colour, linestyle=DASHES[style], linewidth=1.4)
         axes.fill_between(run.returns.index, depth, 0, color=series(0), alpha=0.2, linewidth=0)
         percent_axis(axes.yaxis)
         axes.set_ylabel("below last peak")
@@ -95,7 +107,7 @@ def relative_value(run: RunFolder) -> Chart:
         for name, colour, style in lines:
             width = 2.4 if name == run.headline else 1.4
             relative = values[name] / values["equal_weight"] - 1
-            axes.plot(values.index, relative, color=colour, linestyle=_DASHES[style], linewidth=width)
+            axes.plot(values.index, relative, color=colour, linestyle=DASHES[style], linewidth=width)
         axes.axhline(0, color=INK, linewidth=1)
         percent_axis(axes.yaxis)
         axes.set_ylabel("ahead of equal weight")
@@ -147,7 +159,7 @@ def rolling_sharpe(run: RunFolder) -> Chart | None:
         for name, colour, style in lines:
             rolling = run.returns[name].rolling(window)
             sharpe = np.sqrt(SESSIONS_PER_YEAR) * rolling.mean() / rolling.std().where(rolling.std() > 1e-12)
-            axes.plot(sharpe.index, sharpe, color=colour, linestyle=_DASHES[style], linewidth=1.4)
+            axes.plot(sharpe.index, sharpe, color=colour, linestyle=DASHES[style], linewidth=1.4)
         axes.axhline(0, color=INK, linewidth=1)
         axes.set_ylabel("Sharpe ratio, annualised")
         date_axis(axes)
@@ -192,12 +204,13 @@ def rank_ic(run: RunFolder) -> Chart | None:
         return None
     window = min(ROLLING_IC_SESSIONS, max(len(table) // 4, 1))
     names = [str(name) for name in table.columns]
-    lines: list[Line] = [(name, recipe_colour(run, name), "solid") for name in names]
+    lines: list[Line] = [(name, *recipe_look(run, name)) for name in names]
     lines.sort(key=lambda line: line[0] == run.judged)
     with drawing(width=1000, height=320) as (figure, axes):
-        for name, colour, _ in lines:
+        for name, colour, style in lines:
             rolling = table[name].rolling(window, min_periods=window).mean()
-            axes.plot(rolling.index, rolling, color=colour, linewidth=2.2 if name == run.judged else 1.4)
+            width = 2.2 if name == run.judged else 1.4
+            axes.plot(rolling.index, rolling, color=colour, linestyle=DASHES[style], linewidth=width)
         axes.axhline(0, color=INK, linewidth=1)
         axes.set_ylabel("rank IC")
         date_axis(axes)

@@ -11,13 +11,23 @@ from matplotlib.axes import Axes
 from nnstrategies.report.definitions import recipe_label
 from nnstrategies.report.formats import percent, ratio
 from nnstrategies.report.run_folder import RunFolder
-from nnstrategies.report.svg import INK, MUTED, Chart, Key, date_axis, drawing, percent_axis, series, to_svg
+from nnstrategies.report.svg import (
+    DASHES,
+    INK,
+    MUTED,
+    Chart,
+    Key,
+    date_axis,
+    drawing,
+    look,
+    percent_axis,
+    series,
+    to_svg,
+)
 from nnstrategies.report.tables import Row, Table
 
 COMPOSITE = "composite"
 _SPANS = {"before": "before the test", "test": "test"}
-_LINES = ("solid", "dashed", "dotted")
-_DASHES = {"solid": "-", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5))}
 
 
 def screen_table(run: RunFolder) -> Table | None:
@@ -83,8 +93,8 @@ def factor_charts(run: RunFolder) -> list[Chart]:
 
 
 def _look(k: int) -> tuple[str, str]:
-    """Colour and line of the k-th factor: colours repeat after five, then with another line."""
-    return series(1 + k % 5), _LINES[k // 5 % len(_LINES)]
+    """Colour and line of the k-th factor; the first colour is the composite's."""
+    return look(k, first=1, colours=5)
 
 
 def _ic_chart(run: RunFolder, recipe: str, screens: pd.DataFrame, number: int) -> Chart:
@@ -97,7 +107,7 @@ def _ic_chart(run: RunFolder, recipe: str, screens: pd.DataFrame, number: int) -
     with drawing() as (figure, axes):
         for k, factor in enumerate(table.columns):
             colour, line = _look(k)
-            axes.plot(table.index, table[factor], color=colour, linestyle=_DASHES[line], linewidth=1.6)
+            axes.plot(table.index, table[factor], color=colour, linestyle=DASHES[line], linewidth=1.6)
             keys.append(Key(str(factor), colour, line))
         axes.axhline(0, color=INK, linewidth=1)
         axes.set_ylabel(f"mean IC, {days} sessions")
@@ -127,5 +137,5 @@ def _quintile_chart(recipe: str, rows: pd.DataFrame, number: int) -> Chart:
 
 def _draw(axes: Axes, part: pd.DataFrame, colour: str, line: str, width: float) -> None:
     ordered = part.sort_values("quintile")
-    style = _DASHES[line]
+    style = DASHES[line]
     axes.plot(ordered["quintile"], ordered["mean_return"], color=colour, linestyle=style, linewidth=width, marker="o")

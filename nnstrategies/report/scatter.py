@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
-from nnstrategies.report.charts import recipe_colour
+from nnstrategies.report.charts import recipe_look
 from nnstrategies.report.definitions import BASELINES, recipe_label
 from nnstrategies.report.metrics import annual_return_geometric, volatility
 from nnstrategies.report.run_folder import RunFolder
@@ -59,7 +59,7 @@ def _points(run: RunFolder, names: Sequence[str]) -> FloatArray:
 def _colour(run: RunFolder, name: str) -> str:
     if name in ("equal_weight", "benchmark"):
         return INK
-    return series(0) if name == run.headline else series(6) if name == "momentum" else recipe_colour(run, name)
+    return series(0) if name == run.headline else series(6) if name == "momentum" else recipe_look(run, name)[0]
 
 
 def name_points(figure: Figure, axes: Axes, points: FloatArray, names: Sequence[str], headline: str) -> list[Bbox]:

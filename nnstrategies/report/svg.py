@@ -24,6 +24,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 INK, MUTED, GRID = "#0a0b01", "#0a0b02", "#0a0b03"
 SERIES_COUNT = 8
+LINES = ("solid", "dashed", "dotted")
+DASHES: dict[str, Any] = {"solid": "-", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5))}
 WIDTH, HEIGHT = 520, 270  # user units; one unit is one CSS pixel at full size
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -57,6 +59,11 @@ _STYLE: dict[Any, Any] = {
 def series(k: int) -> str:
     """Stand-in for ``var(--s<k>)``, k from 0."""
     return f"#0a0c{k % SERIES_COUNT + 1:02x}"
+
+
+def look(k: int, first: int = 0, colours: int = SERIES_COUNT) -> tuple[str, str]:
+    """Colour and line of the k-th of many: colours repeat, from ``first`` on, and then with another line."""
+    return series(first + k % colours), LINES[k // colours % len(LINES)]
 
 
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
