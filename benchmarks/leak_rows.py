@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from signal_off import trained
-from small_systems import Tree, asked, headline_alone, small_tree
+from small_systems import Tree, asked, chosen_on_the_test, headline_alone, into_the_test, small_tree
 
 from nnstrategies.config import parse
 from nnstrategies.evidence import mean_rank_ic
@@ -52,10 +52,14 @@ def _trained(recipe: str, epochs: int, batch: int) -> Tree:
 
 _LONGER: dict[str, Tree] = {
     "S1": {"data.sessions": 720, "walk_forward.last_test": "2014-11-14", "recipes.cnn.epochs": 15},
-    "S2": _YEAR | {"data.suspensions_per_year": 3.0, "recipes.cnn_lstm.epochs": 10},
+    "S2": _YEAR
+    | {"data.suspensions_per_year": 3.0, "recipes.cnn_lstm.epochs": 10}
+    | {"variants.test_chooses_the_epoch.set": chosen_on_the_test("2018-08-24", 243, 60)},
     "S3": _YEAR | {"data.dividends_per_year": 1.0} | _trained("lstm", 10, 32),
     "S4": {"walk_forward.refit": "month", "recipes.lstm.epochs": 10, "data.sessions": 600},
-    "S5": _YEAR | _trained("sequence_lstm", 20, 16),
+    "S5": _YEAR
+    | {"data.dividends_per_year": 1.0, "variants.trained_into_the_test.set": into_the_test("2018-02-28")}
+    | _trained("sequence_lstm", 20, 16),
 }
 
 

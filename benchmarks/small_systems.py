@@ -52,6 +52,18 @@ def _window(days: int) -> Tree:
     return {"window": days, "tasks.direction.window": days}
 
 
+def into_the_test(day: str) -> Tree:
+    """S5's variant whose training ends on ``day``, inside the test."""
+    changes = {"leaky_until": day, "train_days": 1400, "valid_days": 0}
+    return {f"recipes.sequence_lstm.{key}": value for key, value in changes.items()} | {"evidence.refits": 0}
+
+
+def chosen_on_the_test(last: str, test_days: int, valid_days: int) -> Tree:
+    """S2's variant whose epoch is chosen on the test of ``test_days`` sessions to ``last``."""
+    changes = {"leaky_until": last, "valid_days": test_days, "embargo_days": valid_days}
+    return {f"recipes.cnn_lstm.{key}": value for key, value in changes.items()} | {"evidence.refits": 0}
+
+
 _CUTS: dict[str, Tree] = {
     "S1": {
         "data": {
@@ -76,6 +88,7 @@ _CUTS: dict[str, Tree] = {
         "walk_forward": {"first_test": "2016-07-01", "last_test": "2016-12-15", "refit": "once", "valid_days": 40},
         "recipes.cnn_lstm.epochs": 2,
         "recipes.cnn_lstm.settings": {"channels_1": 4, "channels_2": 8, "hidden": 8, "dense": 8},
+        "variants.test_chooses_the_epoch.set": chosen_on_the_test("2016-12-15", 115, 40),
         "strategy.top_n": 5,
         "strategy.min_listed_days": 0,
     },
@@ -94,7 +107,10 @@ _CUTS: dict[str, Tree] = {
         "strategy.top_n": 6,
         "strategy.max_weight": 0.3,
     },
-    "S5": _SINGLE | _short("bp", "segment_lstm", "sequence_lstm") | _window(20),
+    "S5": _SINGLE
+    | _short("bp", "segment_lstm", "sequence_lstm")
+    | _window(20)
+    | {"variants.trained_into_the_test.set": into_the_test("2016-08-31")},
 }
 
 

@@ -12,7 +12,7 @@ from nnstrategies.explain.classes import class_names
 from nnstrategies.features import feature_names
 from nnstrategies.report.definitions import BASELINES, CLASS_FIGURES, DEFINITIONS, REGIMES
 from nnstrategies.search.settings import check_search
-from nnstrategies.settings import MAIN, RunConfig, TaskSettings
+from nnstrategies.settings import MAIN, PortfolioSettings, RunConfig, TaskSettings
 from nnstrategies.training import (
     EnsembleRecipe,
     LogisticRecipe,
@@ -103,11 +103,23 @@ def _check_portfolios(config: RunConfig, where: str) -> None:
     kind = "portfolio" if config.portfolios else "recipe of the run's own task" if config.tasks else "recipe"
     _known(config.headline, config.traded, kind, f"{where}: headline")
     for name, portfolio in config.traded.items():
+        _refuse_overnight(config, name, portfolio, where)
         if isinstance(config.recipes[portfolio.score], PersistenceRecipe):
             raise ConfigError(
                 f"{where}: {'headline' if name == config.headline else 'portfolios'}: {portfolio.score} is a "
                 f"persistence forecast, alike for every symbol, which orders nothing; name the portfolios to trade "
                 f"under portfolios, without it"
+            )
+
+
+def _refuse_overnight(config: RunConfig, name: str, portfolio: PortfolioSettings, where: str) -> None:
+    """An order is filled at the very open that such a recipe forecasts."""
+    for recipe in portfolio.recipes:
+        if config.task_of(recipe)[1].label.price == "overnight":
+            section = f"portfolios.{name}" if config.portfolios else f"recipes.{name}"
+            raise ConfigError(
+                f"{where}: {section}: {recipe} forecasts the next open (label price overnight), at which its orders "
+                f"are filled: nothing of the forecast is left to earn; trade a recipe with price open or close"
             )
 
 

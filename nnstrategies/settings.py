@@ -98,6 +98,8 @@ class LabelSettings:
         _ = self.holding  # refuses what does not go together
         usual = self.horizon == "days" and self.price == "open"
         other = usual and all(days >= 1 and days != self.horizon_days for days in self.also_days)
+        daily = not (self.volatility_scaled and self.price == "overnight")
+        _require(daily, "volatility_scaled", "whole days, whose deviation it is, with price open or close", "overnight")
         _require(other or not self.also_days, "also_days", "other horizons, from open to open", self.also_days)
         rising = self.thresholds is None or self.thresholds[0] < self.thresholds[1]
         _require(rising, "thresholds", "two rising numbers", self.thresholds)

@@ -6,8 +6,10 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from nnstrategies.audit import check_recipe
 from nnstrategies.config import parse
 from nnstrategies.errors import LeakError, RegistryError, RunFolderError
 from nnstrategies.pipeline import start, train
@@ -33,6 +35,11 @@ LEAKS = {
     "a feature": (RidgeRecipe(), LEAKY_FEATURES, "leaky_x"),
     "a scaler": (LEAKY_NET, SAMPLES, "leaky_zscore"),
     "a screen": (FactorScreenRecipe(leaky_until=UNTIL), SAMPLES, f"leaky_until {UNTIL}"),
+    "a fit that reaches into the test": (
+        dataclasses.replace(LSTM, epochs=1, leaky_until=UNTIL),
+        SAMPLES,
+        f"leaky_until {UNTIL}",
+    ),
     "a member of an ensemble": (EnsembleRecipe(members={"net": LEAKY_NET}, seeds=(1,)), SAMPLES, "leaky_zscore"),
     "a group's model": (GroupedRecipe(RidgeRecipe()), LEAKY_FEATURES, "leaky_x"),
 }
@@ -45,6 +52,19 @@ def test_a_version_that_saw_the_future_is_refused_by_the_name_of_its_leak(tmp_pa
     with pytest.raises(LeakError, match=rf"version .*: reads the future on purpose \({leak}\)"):
         load_version(folder)
     assert load_version(folder, allow_leaks=True).leaks == (leak,)
+
+
+def test_a_network_told_a_day_inside_the_test_learns_from_it_and_one_told_a_day_that_is_past_does_not():
+    recipe = dataclasses.replace(LSTM, epochs=1)
+    honest = recipe.fit(SAMPLES, 340, seed=1)
+    past, later = (SAMPLES.features.sessions[row].item() for row in (300, 360))
+    same, leaky = (dataclasses.replace(recipe, leaky_until=day).fit(SAMPLES, 340, seed=1) for day in (past, later))
+    assert same.manifest["data"] == honest.manifest["data"]
+    assert all(np.array_equal(same.arrays[key], honest.arrays[key]) for key in honest.arrays)
+    assert leaky.manifest["training_rows"] > honest.manifest["training_rows"]
+    assert leaky.manifest["trained_through"] == honest.manifest["trained_through"]  # what it claims to know
+    assert check_recipe(dataclasses.replace(recipe, leaky_until=later), SAMPLES, (340,)).findings
+    assert not check_recipe(recipe, SAMPLES, (340,)).findings
 
 
 def test_an_honest_version_is_loaded():

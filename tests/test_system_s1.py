@@ -15,6 +15,8 @@ from nnstrategies.pipeline import report, run_variants, start, trade, train
 from nnstrategies.pipeline.manifest import leaks
 from nnstrategies.pipeline.trading import portfolios
 from nnstrategies.pipeline.variants import config_of
+from nnstrategies.report.charts import rank_ic
+from nnstrategies.report.run_folder import read_run_folder
 from tests.test_pipeline import ROOT
 
 CONFIG = ROOT / "configs" / "systems" / "s1_cnn_lstm_timing.yaml"
@@ -79,6 +81,11 @@ def test_the_timers_probability_is_calibrated_and_the_selectors_is_not(finished)
 
 def _fits(store, name):
     return sorted((store.path / "fits" / name).glob("1-*.json"))[:1]
+
+
+def test_no_two_recipes_look_alike_in_the_chart_of_their_rank_ic(finished):
+    keys = rank_ic(read_run_folder(finished.folder.path)).keys
+    assert len({(key.colour, key.line) for key in keys}) == len(keys) >= 5
 
 
 def test_the_report_shows_the_papers_table_the_position_ratio_and_the_three_net_values(finished):

@@ -43,6 +43,7 @@ def small(name: str) -> dict[str, Any]:
 def _sizes(recipe: dict[str, Any]) -> dict[str, Any]:
     """No stage keeps the paper's sizes; what else its settings say stays."""
     sizes = {"cnn": {"channels_1": 4, "channels_2": 8, "hidden": 8}, "lstm_dense": {"hidden": 8, "dense": 8}}
+    sizes["mlp"] = {"hidden": 8, "hidden_2": 8}
     return recipe.get("settings", {}) | sizes.get(recipe["model"], SIZES)
 
 

@@ -12,14 +12,14 @@ import pytest
 from small_systems import small_tree
 
 from nnstrategies.config import fast, parse, read_config
-from nnstrategies.errors import DataError
+from nnstrategies.errors import ConfigError, DataError
 from nnstrategies.features import feature_names
 from nnstrategies.feeds.china import load_china
 from nnstrategies.models.mlp import hidden_nodes
 from nnstrategies.pipeline import report, run_variants, start, trade, train
 from nnstrategies.pipeline.tasks import features_of, samples_of
 from nnstrategies.pipeline.variants import config_of
-from nnstrategies.settings import RunConfig
+from nnstrategies.settings import LabelSettings, RunConfig
 
 
 def small(system: str, features: list[str], kept: dict[str, dict[str, Any]]) -> RunConfig:
@@ -157,8 +157,22 @@ def _check_opens(run):
     gap = (prices["open"] / prices["close"].shift(1) - 1).loc[path.index]
     np.testing.assert_allclose(path["price"] / path["unchanged"] - 1, gap, atol=1e-6)
     page = (run.folder.path / "report.html").read_text(encoding="utf-8")
+    assert "measured, of opens" in page
     assert f"Close of {path['symbol'].iloc[0]}" in page
     assert f"Open of {path['symbol'].iloc[0]}" in page
+
+
+def test_a_forecast_of_the_open_at_which_orders_are_filled_is_not_traded():
+    tree = small_tree("S3", {"portfolios.opens": {"score": "lstm_open"}})
+    with pytest.raises(
+        ConfigError, match=r"portfolios\.opens: lstm_open forecasts the next open .* nothing .* to earn"
+    ):
+        parse(tree, "S3")
+
+
+def test_the_deviation_of_whole_days_scales_no_night():
+    with pytest.raises(ConfigError, match="volatility_scaled: expected whole days"):
+        LabelSettings("up_down", 1, False, volatility_scaled=True, price="overnight")
 
 
 @pytest.mark.parametrize("name", ["s5_threshold_lstm", "s3_lstm_forecaster"])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from nnstrategies.report.definitions import recipe_label
+from nnstrategies.report.definitions import BASELINES, recipe_label
 from nnstrategies.report.metrics import SESSIONS_PER_YEAR, drawdowns
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.svg import (
@@ -34,18 +34,24 @@ Line = tuple[str, str, str]  # portfolio, colour, line style
 
 
 def recipe_look(run: RunFolder, recipe: str) -> tuple[str, str]:
-    """Colour and line; the headline, and the recipe it is judged by, always have the first."""
+    """Colour and line of a portfolio or a recipe: the headline, and the recipe it is judged by, always have the first.
+
+    Recipes without a portfolio of their name, and yardsticks, come after all portfolios.
+    """
     if recipe == run.judged:
         return look(0)
+    if recipe == "momentum":
+        return series(6), "dashed"
     order = [run.headline, *(name for name in run.recipes if name != run.headline)]
-    return look(order.index(recipe) if recipe in order else len(order))
+    order += [name for name in (*run.evidence, *BASELINES) if name not in order]
+    return look(order.index(recipe))
 
 
 def _lines(run: RunFolder) -> list[Line]:
     """Portfolios of the net value chart, most important last so that it is drawn on top."""
     lines: list[Line] = [("benchmark", MUTED, "dotted"), ("equal_weight", INK, "dashed")]
     if "momentum" in run.portfolios:
-        lines.append(("momentum", series(6), "dashed"))
+        lines.append(("momentum", *recipe_look(run, "momentum")))
     others = [name for name in run.recipes if name != run.headline]
     lines += [(name, *recipe_look(run, name)) for name in others]
     return [*lines, (run.headline, series(0), "solid")]

@@ -228,7 +228,8 @@ def recipe_label(name: str) -> str:
     if name in BASELINES:
         return BASELINES[name][0]
     known = {"lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "cnn": "CNN", "mlp": "MLP", "svm": "SVM", "bp": "BP"}
-    known |= {"segment_lstm": "Segment LSTM", "sequence_lstm": "Sequence LSTM"}
+    known |= {"segment_lstm": "Segment LSTM", "sequence_lstm": "Sequence LSTM", "lstm_open": "LSTM, next open"}
+    known |= {"persistence_open": "Persistence, next open", "cnn_alone": "CNN alone", "lstm_alone": "LSTM alone"}
     recipe, _, seed = name.partition("/")
     label = known.get(recipe, recipe.replace("_", " ").capitalize())
     return f"{label}, seed {seed}" if seed else label

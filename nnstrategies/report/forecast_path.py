@@ -30,6 +30,7 @@ def _path(rows: pd.DataFrame, field: str, recipe: str) -> Chart:
         svg = to_svg(figure, f"path{field}", f"Forecast and actual {field} of {symbol}")
     own, unchanged = recipe_label(recipe), "persistence: no change"
     keys = [Key(own, series(0)), Key("as it came", INK), Key(unchanged, series(1), "dotted")]
-    note = f"The last {len(rows)} forecasts of the test, mean over seeds, each at the session that it is for. Where "
-    note += "the forecast lies near the dotted line, it says little more than the price of the day before."
+    note = f"The last {len(rows)} forecasts of the test, mean over seeds, each at the session that it is for. "
+    note += "Dotted: the price from which the forecast counts, of a forecast made overnight the close before. Where "
+    note += "the forecast lies near the dotted line, it says little more than the price that was known."
     return Chart(f"{field.capitalize()} of {symbol}, forecast and actual", svg, note, keys)

@@ -46,6 +46,7 @@ def forecast_table(run: RunFolder) -> Table | None:
     published = run.manifest.get("published") or {}
     prices, said = published.get("prices") or {}, published.get("directions") or {}
     thresholds = sorted(set(run.forecasts["threshold"]))
+    opens = set(run.forecast_path.loc[run.forecast_path["field"] == "open", "recipe"])
     rows = []
     for name, table in run.forecasts.groupby("recipe", sort=False):
         if name in said or name in prices:
@@ -54,7 +55,8 @@ def forecast_table(run: RunFolder) -> Table | None:
             cells = [price, DASH, *(ranges.get(a, DASH) for a in thresholds)]
             rows.append(Row(recipe_label(str(name)), cells, "published", "baseline"))
         cells = [_price(table), _commoner(table), *(_direction(table[table["threshold"] == a]) for a in thresholds)]
-        rows.append(Row(recipe_label(str(name)), cells, "measured", "headline" if name == run.judged else ""))
+        remark = "measured, of opens" if name in opens else "measured"
+        rows.append(Row(recipe_label(str(name)), cells, remark, "headline" if name == run.judged else ""))
     head = ["Recipe", "Price", "Commoner direction", "Direction", *(f"from {percent(a, 2)}" for a in thresholds[1:])]
     note = (
         "Price: 1 − mean |forecast − price| / price; persistence, the forecast that nothing changes, is what to beat. "
@@ -63,6 +65,8 @@ def forecast_table(run: RunFolder) -> Table | None:
     note += "standard deviation over seeds; in brackets how many days those are of all whose price moved. Commoner "
     note += "direction: what naming the same direction every day would reach, chosen afterwards. Stocks move together, "
     note += "so the days count for fewer than their number."
+    if opens:
+        note += " Opens are nearer to what was known than closes: compare them with their own persistence only."
     return Table(head, rows, note=note)
 
 

@@ -59,7 +59,7 @@ def _points(run: RunFolder, names: Sequence[str]) -> FloatArray:
 def _colour(run: RunFolder, name: str) -> str:
     if name in ("equal_weight", "benchmark"):
         return INK
-    return series(0) if name == run.headline else series(6) if name == "momentum" else recipe_look(run, name)[0]
+    return series(0) if name == run.headline else recipe_look(run, name)[0]
 
 
 def name_points(figure: Figure, axes: Axes, points: FloatArray, names: Sequence[str], headline: str) -> list[Bbox]:

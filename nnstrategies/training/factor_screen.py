@@ -18,7 +18,7 @@ from nnstrategies.factors.orthogonal import mean_correlation
 from nnstrategies.factors.screen import Screen, screen
 from nnstrategies.samples import Samples
 from nnstrategies.training.progress import Progress
-from nnstrategies.training.recipe import Incumbent, date_of, describe, training_rows
+from nnstrategies.training.recipe import Incumbent, date_of, describe, leaky_row, training_rows
 from nnstrategies.training.version import Version
 from nnstrategies.typing import FloatArray, IntArray
 
@@ -72,7 +72,7 @@ class FactorScreenRecipe:
         progress: Progress | None = None,
     ) -> Version:
         """Neither seed nor incumbent matters; FitError where no factor is left; see Recipe."""
-        known = samples.upto(max(asof, self._leak(samples)))
+        known = samples.upto(max(asof, leaky_row(samples, self.leaky_until)))
         rows = training_rows(self, known)
         dates = np.unique(rows[0])
         horizons = (isinstance(known, FactorSamples) and known.horizons) or (known.labels,)
@@ -93,12 +93,6 @@ class FactorScreenRecipe:
             "metrics": {"factors": len(decided.chosen), "passed": int(decided.passed.sum())},
         }
         return Version(manifest, {"columns": decided.chosen, "direction": decided.direction}, None)
-
-    def _leak(self, samples: Samples) -> int:
-        """The last row that ``leaky_until`` lets every fit see; -1 without it."""
-        if self.leaky_until is None:
-            return -1
-        return int(np.searchsorted(samples.features.sessions, np.datetime64(self.leaky_until), side="right")) - 1
 
 
 def _likeness(known: Samples, dates: IntArray, decided: Screen, outliers: Outliers) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from nnstrategies.training.device import reproducible, resolve_device
 from nnstrategies.training.loop import Loop, LoopSettings, LoopState
 from nnstrategies.training.losses import LossSettings, objective
 from nnstrategies.training.progress import Progress, Tick
-from nnstrategies.training.recipe import Incumbent, RowPair, check_rows, date_of, describe
+from nnstrategies.training.recipe import Incumbent, RowPair, check_rows, date_of, describe, leaky_row
 from nnstrategies.training.scaler import Scaler, ScalingSetting, fit_scaler
 from nnstrategies.training.schedules import Optimiser, Schedule
 from nnstrategies.training.sequences import SequenceExamples, target_table
@@ -45,7 +46,8 @@ class NetworkRecipe:
     state after each epoch, or None; neither it nor ``device`` changes what the version is. init: ``normal`` draws all
     weights from Normal(0, 1) (S1). calibrate: probabilities of class labels get a temperature, fitted on the purged
     validation rows; these also chose the epoch. loss, augment, schedule, optimiser: see their classes; scaling: see
-    ``fit_scaler``.
+    ``fit_scaler``. leaky_until: a fit before this day is made as of it all the same, as a paper does whose training or
+    whose choice of the epoch reaches into its test (S5, S2); None in everything honest.
     """
 
     name: str = "network"
@@ -73,6 +75,7 @@ class NetworkRecipe:
     optimiser: Optimiser = field(default_factory=Optimiser)
     scaling: ScalingSetting = "zscore"
     calibrate: bool = False
+    leaky_until: dt.date | None = None
     seeded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -124,12 +127,12 @@ class NetworkRecipe:
 
         The scaler is fitted anew on the training rows. See Recipe.
         """
-        known = samples.upto(asof)
+        known = samples.upto(max(asof, leaky_row(samples, self.leaky_until)))
         if self.calibrate and not known.labels.n_classes:
             raise FitError(f"{self.name}: calibrate: expected class labels, got a return; leave it out")
         train, valid = self._rows(known)
         device = resolve_device(self.device)
-        manifest = self._manifest(known, train, seed, incumbent)
+        manifest = self._manifest(known, train, seed, incumbent) | {"trained_through": str(date_of(samples, asof))}
         with reproducible(_seed_of(self.name, seed, asof), device):
             network = build_model(self.model, len(known.features.names), manifest["n_head"], self.settings).to(device)
             if self.init == "normal":
@@ -220,6 +223,7 @@ class NetworkRecipe:
 
     def _manifest(self, known: Samples, train: RowPair, seed: int, incumbent: Incumbent | None) -> dict[str, Any]:
         config = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("device", "checkpoints")}
+        config["leaky_until"] = self.leaky_until and self.leaky_until.isoformat()
         outputs, units = outputs_of(known.labels.n_classes)
         if not known.labels.n_classes and self.target == "percent":
             units = (PERCENT,)

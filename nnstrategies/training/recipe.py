@@ -101,6 +101,11 @@ def date_of(samples: Samples, row: int) -> dt.date:
     return samples.features.sessions[row].astype("datetime64[D]").item()
 
 
+def leaky_row(samples: Samples, until: dt.date | None) -> int:
+    """The last row that ``leaky_until`` lets every fit see, after its own as-of or not; -1 without it."""
+    return -1 if until is None else int(np.searchsorted(samples.features.sessions, np.datetime64(until), "right")) - 1
+
+
 def check_rows(recipe: str, samples: Samples, rows: RowPair, what: str = "training") -> None:
     """FitError unless there are rows, their windows are finite and, for classes, at least two classes among them."""
     t, n = rows
