@@ -28,6 +28,29 @@ run_jobs(job, 4, 2)
 """
 
 
+REPORTER = """
+import datetime as dt
+import sys
+import time
+
+from nnstrategies.errors import FitError
+from nnstrategies.training.jobs import run_jobs
+from nnstrategies.training.progress import Tick
+
+def job(number, progress):
+    if number == 0:
+        raise FitError("no rows")
+    for _ in range(4_000):  # several times what a pipe holds; each is the last of a fit, which is always sent
+        progress(Tick("net", 1, dt.date(2020, 1, 2), 1, 1, 1.0, 0.5, None, 0.0))
+    open(f"{sys.argv[1]}/{number}", "w").close()
+
+try:
+    run_jobs(job, 9, 2, lambda tick: time.sleep(0.0005))
+except FitError as error:
+    print(error)
+"""
+
+
 def waited(until: float, found: object) -> bool:
     """Whether ``found()`` became true within so many seconds."""
     end = time.monotonic() + until
@@ -59,6 +82,16 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
         parent.kill()
         for pid in filter(runs, workers):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_a_job_that_fails_is_told_when_those_that_had_begun_are_done(tmp_path):
+    """Nobody read what they reported after a failure: once the pipe was full, the run stood still for ever."""
+    asked = [sys.executable, "-c", REPORTER, str(tmp_path)]
+    ended = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=True)
+    assert ended.stdout == "no rows\n"
+    done = sorted(int(path.name) for path in tmp_path.iterdir())
+    assert 1 in done
+    assert len(done) < 8
 
 
 def test_an_ensemble_of_networks_for_each_symbol_needs_the_gpu_of_its_members(monkeypatch):

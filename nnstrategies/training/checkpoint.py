@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from nnstrategies.errors import RegistryError
 from nnstrategies.training.files import whole
 
+ABSENT = "absent"
+
 
 class Checkpoint:
     """A safetensors file: weights, optimiser, generators and best weights as tensors, the rest as JSON in its header.
@@ -82,9 +84,17 @@ class Checkpoint:
         return part.get("best", {}), json.loads(header["plain"])
 
     def _difference(self, other: str | None) -> str:
-        theirs, ours = json.loads(other or "{}"), json.loads(self._signature)
-        keys = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
-        return ", ".join(f"{key} is {theirs.get(key)!r}, expected {ours.get(key)!r}" for key in keys[:3])
+        theirs, ours = _flat(json.loads(other or "{}")), _flat(json.loads(self._signature))
+        keys = sorted(key for key in {*theirs, *ours} if theirs.get(key, ABSENT) != ours.get(key, ABSENT))
+        return ", ".join(f"{key} is {theirs.get(key, ABSENT)}, expected {ours.get(key, ABSENT)}" for key in keys[:3])
+
+
+def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Dotted key -> value as text."""
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": repr(value)}
+    return flat
 
 
 def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

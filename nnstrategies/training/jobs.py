@@ -32,7 +32,8 @@ def workers_of(executor: str, workers: int) -> int:
 def run_jobs(job: Job, count: int, workers: int, progress: Progress | None = None) -> list[Any]:
     """Results of job(0), job(1), ... in this order; in forked processes with one thread each when workers > 1.
 
-    The forked processes share this one's arrays without a copy. An error in a job is raised here.
+    The forked processes share this one's arrays without a copy. An error in a job is raised here once the jobs that had
+    begun are done; the others never begin.
     """
     if min(workers, count) <= 1:
         return [job(number, progress) for number in range(count)]
@@ -45,6 +46,8 @@ def run_jobs(job: Job, count: int, workers: int, progress: Progress | None = Non
         for tick in _while_running(futures, ticks):
             if progress:
                 progress(tick)
+        for failed in filter(_failed, futures):
+            failed.result()  # raises
         return [future.result() for future in futures]
     except KeyboardInterrupt:
         for worker in multiprocessing.active_children():
@@ -99,6 +102,8 @@ def _begin(job: Job, ticks: Queue[Tick] | None) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker["job"] = job
     _worker["progress"] = _Sender(ticks) if ticks else None
+    if ticks:
+        ticks.cancel_join_thread()  # a worker that waited for its last ticks to be read could wait for ever
 
 
 def _end_with_parent() -> None:
@@ -112,12 +117,17 @@ def _run(number: int) -> Any:
     return _worker["job"](number, _worker["progress"])
 
 
+def _failed(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is not None
+
+
 def _while_running(futures: list[Future[Any]], ticks: Queue[Tick] | None) -> Iterator[Tick]:
     if ticks is None:
         return
     while not all(future.done() for future in futures):
-        if any(future.done() and future.exception() for future in futures):
-            return  # the caller raises it, without waiting for the others
+        if any(map(_failed, futures)):
+            for future in futures:
+                future.cancel()  # what has begun goes on
         try:
             yield ticks.get(timeout=0.1)
         except queue.Empty:
