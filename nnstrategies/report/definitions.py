@@ -223,13 +223,15 @@ BASELINES: dict[str, tuple[str, str]] = {
 }
 
 
+_ACRONYMS = {"lstm", "cnn", "mlp", "svm", "bp"}
+
+
 def recipe_label(name: str) -> str:
     """How a recipe or a portfolio is called in the report: ``cnn_lstm`` -> ``CNN-LSTM``."""
     if name in BASELINES:
         return BASELINES[name][0]
-    known = {"lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "cnn": "CNN", "mlp": "MLP", "svm": "SVM", "bp": "BP"}
-    known |= {"segment_lstm": "Segment LSTM", "sequence_lstm": "Sequence LSTM", "lstm_open": "LSTM, next open"}
-    known |= {"persistence_open": "Persistence, next open", "cnn_alone": "CNN alone", "lstm_alone": "LSTM alone"}
     recipe, _, seed = name.partition("/")
-    label = known.get(recipe, recipe.replace("_", " ").capitalize())
+    words = recipe.replace("cnn_lstm", "CNN-LSTM").split("_")
+    label = " ".join(word.upper() if word in _ACRONYMS else word for word in words)
+    label = label[:1].upper() + label[1:]
     return f"{label}, seed {seed}" if seed else label

@@ -93,7 +93,9 @@ def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:
     """Dotted key -> value as text."""
     flat: dict[str, str] = {}
     for key, value in tree.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": repr(value)}
+        flat |= (
+            _flat(value, f"{above}{key}.") if isinstance(value, Mapping) and value else {f"{above}{key}": repr(value)}
+        )
     return flat
 
 
