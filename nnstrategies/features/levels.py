@@ -63,12 +63,12 @@ def forward_adjusted(field: str) -> FeatureFunction:
     """Leaky: a price adjusted to the symbol's last day, over its first such close, as charts and the papers have it."""
 
     def relative(panel: Panel) -> FloatArray:
-        return (_last_day_prices(panel, field) / _mean_last_day_close(panel) - 1).T
+        return over(last_day_prices(panel, field), first_close(panel)).T
 
     return reads_the_future(relative)
 
 
-def _last_day_prices(panel: Panel, field: str) -> FloatArray:
+def last_day_prices(panel: Panel, field: str) -> FloatArray:
     """[N, T] adjusted so that the last listed day has its raw price: earlier ones fall with every dividend to come."""
     prices = series(panel, field)
     raw = panel["close"].T.astype(np.float64)
@@ -77,8 +77,8 @@ def _last_day_prices(panel: Panel, field: str) -> FloatArray:
     return prices * (raw[rows, last] / panel.adjusted("close").T[rows, last])[:, None]
 
 
-def _mean_last_day_close(panel: Panel) -> FloatArray:
-    """[N, 1] raw first close: the divisor that a constant factor must not touch."""
+def first_close(panel: Panel) -> FloatArray:
+    """[N, 1] the first close as it was: a divisor that what comes later cannot move."""
     raw = panel["close"].T.astype(np.float64)
     return raw[np.arange(panel.N), panel.listed.T.argmax(axis=1)][:, None]
 
@@ -132,7 +132,7 @@ def _on_listed(panel: Panel, values: FloatArray) -> FloatArray:
 
 
 LEVELS = {f"level_{field}": level(field) for field in FIELDS}
-LEAKY_LEVELS = {f"leaky_forward_adjusted_{field}": forward_adjusted(field) for field in FIELDS[:4]}
+LEAKY_LEVELS = {f"leaky_forward_adjusted_{field}": forward_adjusted(field) for field in ("open", "close")}
 BARS: dict[str, FeatureFunction] = {"high_1": high_1, "low_1": low_1}
 DATES: dict[str, FeatureFunction] = {
     function.__name__: function for function in (weekday_sin, weekday_cos, month_sin, month_cos, day_of_month)

@@ -116,8 +116,12 @@ SETS: dict[str, tuple[str, ...]] = {
         f"leaky_interpolated_{name}" if f"leaky_interpolated_{name}" in LEAKY else name for name in _S2
     ),
     "leaky_s3_forward_adjusted": ("leaky_forward_adjusted_open", "leaky_forward_adjusted_close", *levels.DATES),
-    "leaky_s5_forward_adjusted": (*levels.LEAKY_LEVELS, "level_volume", "level_amount"),
-    "leaky_s5_wavelet": tuple(wavelet.LEAKY_WAVELET),
+    "leaky_s5_forward_adjusted": (
+        *(f"leaky_wavelet_forward_adjusted_{field}" for field in levels.FIELDS[:4]),
+        "wavelet_level_volume",
+        "wavelet_level_amount",
+    ),
+    "leaky_s5_wavelet": tuple(f"leaky_wavelet_level_{field}" for field in levels.FIELDS),
 }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from nnstrategies.errors import ConfigError
 from nnstrategies.features.feature_set import FeatureFunction, reads_the_future
 from nnstrategies.features.inputs import Input
-from nnstrategies.features.levels import FIELDS, divisor, over, series
+from nnstrategies.features.levels import FIELDS, divisor, first_close, last_day_prices, over, series
 from nnstrategies.features.rolling import run_length
 from nnstrategies.panel import Panel
 from nnstrategies.typing import FloatArray
@@ -53,7 +53,7 @@ def denoised_level(field: str) -> FeatureFunction:
     """The feature that is a field's denoised value over the divisor of its level, minus 1."""
 
     def relative(panel: Panel) -> FloatArray:
-        return over(_each(panel, field, causal=True), divisor(panel, field)).T
+        return over(_each(series(panel, field), causal=True), divisor(panel, field)).T
 
     return relative
 
@@ -62,16 +62,24 @@ def leaky_denoised_level(field: str) -> FeatureFunction:
     """Leaky: the same with the whole series denoised at once, as the paper has it."""
 
     def relative(panel: Panel) -> FloatArray:
-        return over(_each(panel, field, causal=False), divisor(panel, field)).T
+        return over(_each(series(panel, field), causal=False), divisor(panel, field)).T
 
     return reads_the_future(relative)
 
 
-def _each(panel: Panel, field: str, causal: bool) -> FloatArray:
+def denoised_forward_adjusted(field: str) -> FeatureFunction:
+    """Leaky: a price adjusted to the symbol's last day, denoised over the trailing window, over its first such close."""
+
+    def relative(panel: Panel) -> FloatArray:
+        return over(_each(last_day_prices(panel, field), causal=True), first_close(panel)).T
+
+    return reads_the_future(relative)
+
+
+def _each(values: FloatArray, causal: bool) -> FloatArray:
     """[N, T] every symbol's series denoised: window by window, or from its first to its last value at once."""
-    values = series(panel, field)
     out = np.full(values.shape, np.nan)
-    for n in range(panel.N):
+    for n in range(len(values)):
         if causal:
             out[n] = denoise_causally(values[n])
             continue
@@ -92,7 +100,10 @@ def _library() -> ModuleType:
 
 
 WAVELET = {f"wavelet_level_{field}": denoised_level(field) for field in FIELDS}
-LEAKY_WAVELET = {f"leaky_wavelet_level_{field}": leaky_denoised_level(field) for field in FIELDS}
+LEAKY_WAVELET = {
+    **{f"leaky_wavelet_level_{field}": leaky_denoised_level(field) for field in FIELDS},
+    **{f"leaky_wavelet_forward_adjusted_{field}": denoised_forward_adjusted(field) for field in FIELDS[:4]},
+}
 INPUTS: dict[str, Input] = {
     name: Input("amount", field="amount") for name in ("wavelet_level_amount", "leaky_wavelet_level_amount")
 }
