@@ -144,7 +144,7 @@ def train(config: Config = "quickstart", overrides: Set = None, runs: Runs = RUN
     """Fit every recipe over the walk-forward, score the test span, weigh the evidence. Makes a run folder."""
     from nnstrategies import pipeline
 
-    folder = pipeline.start(_config(config, overrides), runs)
+    folder = _begun(config, overrides, runs, resume=None)
     with _resumable(folder):
         pipeline.train(folder)
 

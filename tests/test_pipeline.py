@@ -225,6 +225,16 @@ def test_a_class_of_the_users_own_trades_the_same_scores(finished, tmp_path):
             "data.folder: absent: no such folder, seen from ",
         ),
         (["train", "tiny.yaml", "--set", "walk_forward.first_test=2015-01-30"], 4, "FitError"),
+        (
+            ["run", "tiny.yaml", "--set", "variants.days_150={note: longer, set: {windw: 150}}"],
+            2,
+            "variant days_150: windw: unknown key; did you mean 'window'?",
+        ),
+        (
+            ["train", "tiny.yaml", "--set", "variants.none={note: nothing, set: {headline: nobody}}"],
+            2,
+            "variant none: headline: 'nobody' is no recipe",
+        ),
         (["report", "nothing"], 6, "expected a folder with config.yaml"),
         (["backtest"], 6, "no trained runs here yet"),
         (["run", "--resume", "nothing"], 6, "expected a folder with config.yaml"),

@@ -26,11 +26,13 @@ log = logging.getLogger(__name__)
 
 
 def check_variants(config: RunConfig, names: Iterable[str]) -> None:
-    """ConfigError for a name that is no variant's."""
+    """ConfigError for a name that is no variant's, and for a variant, named or not, that is no config."""
     for name in names:
         if name not in config.variants:
             mend = suggest(name, list(config.variants)) if config.variants else "it has no variants"
             raise ConfigError(f"--variant: {name!r} is no variant of config {config.name}; {mend}")
+    for name in config.variants:
+        config_of(config, name)
 
 
 def run_variants(run: Run, names: Collection[str] | None = None) -> None:
