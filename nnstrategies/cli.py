@@ -89,9 +89,12 @@ def _begun(
     resume: Path | None,
     needs: str = "name",
     fast: bool = False,
-    variants: Sequence[str] = (),
+    variants: Sequence[str] | None = (),
 ) -> Run:
-    """A new run, or the one to go on with; ConfigError where the config lacks the section it ``needs`` or a variant."""
+    """A new run, or the one to go on with; ConfigError where the config lacks the section it ``needs`` or a variant.
+
+    variants: those that will be run too; None is all.
+    """
     from nnstrategies import pipeline
     from nnstrategies.config import fast as shortened
 
@@ -100,12 +103,13 @@ def _begun(
         chosen = shortened(chosen) if fast else chosen
         if getattr(chosen, needs) is None:
             raise ConfigError(f"{config}: has no section {needs}; add one, see docs/{needs}.md")
-        pipeline.check_variants(chosen, variants)
-        return pipeline.start(chosen, runs)
+        pipeline.check_variants(chosen, variants or ())
+        wanted = list(chosen.variants) if variants is None else variants
+        return pipeline.start(chosen, runs, lambda run: pipeline.check_variants_on(run, wanted))
     if overrides or fast:
         raise typer.BadParameter("a resumed run keeps its own config; leave --set and --fast out")
     run = pipeline.reopen(resume)
-    pipeline.check_variants(run.config, variants)
+    pipeline.check_variants(run.config, variants or ())
     return run
 
 
@@ -129,7 +133,7 @@ def run(
     """Train, backtest and report in one go."""
     from nnstrategies import pipeline
 
-    folder = _begun(config, overrides, runs, resume, fast=fast, variants=chosen or ())
+    folder = _begun(config, overrides, runs, resume, fast=fast, variants=chosen or (None if variants else ()))
     named = "".join(f" --variant {name}" for name in chosen or ())
     with _resumable(folder, f"run{named or (' --variants' if variants else '')}"):
         pipeline.train(folder)

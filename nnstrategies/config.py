@@ -37,6 +37,7 @@ from nnstrategies.settings import (
     WalkForwardSettings,
 )
 from nnstrategies.training import RECIPES, EnsembleRecipe, NetworkRecipe
+from nnstrategies.training.first_fit import check_lengths
 from nnstrategies.training.recipe import Recipe, with_setting
 
 
@@ -220,6 +221,7 @@ def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) 
         if (value := getattr(lengths, key)) is not None and key in known and key not in settings
     }
     recipe = dataclasses.replace(recipe, name=name, **shared)
+    check_lengths(recipe, where)
     if lengths.gate and getattr(recipe, "valid_days", None) == 0:
         raise ConfigError(f"{where}: valid_days: walk_forward.gate needs validation rows, got 0")
     return recipe

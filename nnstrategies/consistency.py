@@ -10,6 +10,7 @@ from nnstrategies.checked import suggest
 from nnstrategies.errors import ConfigError
 from nnstrategies.explain.classes import class_names
 from nnstrategies.features import feature_names
+from nnstrategies.models import refuse_window
 from nnstrategies.report.definitions import BASELINES, CLASS_FIGURES, DEFINITIONS, REGIMES
 from nnstrategies.search.settings import check_search
 from nnstrategies.settings import MAIN, PortfolioSettings, RunConfig, TaskSettings
@@ -46,10 +47,13 @@ def check_whole(config: RunConfig, where: str) -> None:
         for kept in config.variants[name].recipes:
             _known(kept, config.recipes, "recipe", f"{where}: variants.{name}.recipes")
     for name, recipe in config.recipes.items():
-        task = config.task_of(name)[1]
+        task_name, task = config.task_of(name)
         known = _named(task.features, f"{where}: features")
         seen = _named(config.inputs.get(name, known), f"{where}: inputs.{name}")
         _check_inputs(seen, known, f"{where}: inputs.{name}")
+        if not _searches_the_model(config, name):
+            key = "window" if task_name == MAIN else f"tasks.{task_name}.window"
+            _check_window(recipe, task.window, f"{where}: recipes.{name}", key)
         if isinstance(recipe, MomentumRecipe) and recipe.feature not in seen:
             raise ConfigError(
                 f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
@@ -77,6 +81,19 @@ def check_whole(config: RunConfig, where: str) -> None:
             raise ConfigError(f"{where}: {error}") from None
     if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:
         raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
+
+
+def _searches_the_model(config: RunConfig, recipe: str) -> bool:
+    """Whether each candidate of a search has a model of its own, which may want other windows."""
+    search = config.search
+    return search is not None and search.recipe == recipe and any("model" in k or "settings" in k for k in search.space)
+
+
+def _check_window(recipe: Recipe, window: int, where: str, key: str) -> None:
+    for name, member in recipe.members.items() if isinstance(recipe, EnsembleRecipe) else ():
+        _check_window(member, window, f"{where}.members.{name}", key)
+    if isinstance(recipe, NetworkRecipe) and (reason := refuse_window(recipe.model, window, recipe.settings)):
+        raise ConfigError(f"{where}: model {recipe.model} {reason}; set {key} to suit it")
 
 
 def _check_portfolios(config: RunConfig, where: str) -> None:

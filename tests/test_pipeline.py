@@ -248,7 +248,7 @@ def test_a_mistake_is_one_line_with_a_stable_exit_code(arguments, code, message,
     said = refused(arguments, code, tmp_path, monkeypatch, capsys)
     assert message in said
     assert "Traceback" not in said
-    assert code not in (2, 3) or not list(tmp_path.glob("runs/2*"))  # no folder of a run that could not begin
+    assert not (tmp_path / "runs").exists()  # no folder of a run that could not begin
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from nnstrategies.pipeline.run import Run, reopen, start
 from nnstrategies.pipeline.searching import search_first
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
-from nnstrategies.pipeline.variants import check_variants, run_variants
+from nnstrategies.pipeline.variants import check_variants, check_variants_on, run_variants
 from nnstrategies.report import build_report
 from nnstrategies.settings import RunConfig
 from nnstrategies.trials import TrialLedger, listing
@@ -21,6 +21,7 @@ __all__ = [
     "Run",
     "check_data",
     "check_variants",
+    "check_variants_on",
     "explain_in_full",
     "reopen",
     "report",

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from nnstrategies.config import parse, to_tree
-from nnstrategies.errors import ConfigError, DataError, NNStrategiesError, RunFolderError
+from nnstrategies.errors import ConfigError, DataError, RunFolderError
 from nnstrategies.factors.ic import LEAST_SYMBOLS
 from nnstrategies.features import FeatureSet
 from nnstrategies.panel import Panel
@@ -28,6 +28,7 @@ from nnstrategies.samples import Samples
 from nnstrategies.settings import MAIN, RunConfig
 from nnstrategies.splits import refit_rows
 from nnstrategies.training import GroupedRecipe, Recipe, RefitPlan
+from nnstrategies.training.first_fit import LENGTHS, check_first_fit
 from nnstrategies.training.jobs import workers_of
 from nnstrategies.training.walkforward import on_device
 from nnstrategies.typing import Float32Array
@@ -76,6 +77,10 @@ class Run:
                 self._tasks[name] = Task(settings, panel, known, samples_of(settings, known, panel))
         return self._tasks[name]
 
+    def take_task(self, name: str, task: Task) -> None:
+        """Have a task that another run on the same market computed."""
+        self._tasks[name] = task
+
     def samples_of(self, recipe: str) -> Samples:
         """The samples of the recipe's task: what was picked for it, cut down to its ``inputs``."""
         task = self.task(self.config.task_of(recipe)[0])
@@ -120,8 +125,14 @@ class Run:
     def plan_of(self, name: str) -> RefitPlan:
         """When a recipe is refitted: for the test, and before it where another model learns from its picks."""
         calendar = self.panel.calendar
-        since = [str(task.picks.since) for task in self.config.tasks.values() if task.picks and task.picks.of == name]
-        first = min([self.test_rows[0], *(calendar.first_on_or_after(day) for day in since)])
+        picks = [task.picks for task in self.config.tasks.values() if task.picks and task.picks.of == name]
+        first = min([self.test_rows[0], *(calendar.first_on_or_after(str(one.since)) for one in picks)])
+        if first == 0:
+            since = min(one.since for one in picks)
+            raise ConfigError(
+                f"tasks: picks.since: expected a day with sessions before it, on which {name} can be trained, got "
+                f"{since}; the data begin on {calendar.sessions[0]}: pick later or begin the data earlier"
+            )
         return self._plan(name, first)
 
     def _plan(self, name: str, first: int) -> RefitPlan:
@@ -144,6 +155,7 @@ class Run:
                 f"the data; begin the test earlier or shorten label.horizon_days"
             )
         for name in self.config.recipes:
+            self._check_fit(name)
             self._check_measure(name, first, last)
         index = self.panel.series.get("benchmark")
         if index is not None and not np.isfinite(index[first : last + 1]).all():
@@ -162,6 +174,19 @@ class Run:
                 f"nothing can be compared across symbols; set measure: time, or take more symbols"
             )
 
+    def _check_fit(self, name: str) -> None:
+        """A recipe whose first fit cannot be made is told of before any other is fitted."""
+        search, (task, settings) = self.config.search, self.config.task_of(name)
+        if search and search.recipe == name and any(key.rpartition(".")[2] in LENGTHS for key in search.space):
+            return  # every candidate has lengths of its own
+        samples = self.task(task).samples
+        if settings.picks:  # at most all since the first of them
+            since = self.panel.calendar.first_on_or_after(str(settings.picks.since))
+            later = np.arange(samples.T)[:, None] >= since  # [T, 1]
+            samples = replace(samples, mask=samples.mask & later)
+        asof, window = self.plan_of(name).rows[0], "window" if task == MAIN else f"tasks.{task}.window"
+        check_first_fit(self.config.recipes[name], samples, asof, f"recipes.{name}", window)
+
     def judged_rows(self, name: str) -> list[int]:
         """Rows of the test on which information coefficients are measured: every so many of those that have labels."""
         first, last = self.test_rows
@@ -177,18 +202,34 @@ class Run:
         self.folder.write_json("seconds.json", seconds | {name: round(time.perf_counter() - started, 2)})
 
 
-def start(config: RunConfig, runs: Path) -> Run:
-    """Make a run folder for ``config``; where its data or test cannot be had, or Ctrl-C comes first, none is left."""
+def start(config: RunConfig, runs: Path, also: Callable[[Run], None] | None = None) -> Run:
+    """Make a run folder for ``config``; where its data or test cannot be had, or Ctrl-C comes first, none is left.
+
+    also: checks of the caller's own, with the same end.
+    """
+    absent = [path for path in (runs, *runs.parents) if not path.exists()]  # from the innermost
     folder = RunFolder.create(runs, config.name, dt.datetime.now())
-    folder.write_yaml("config.yaml", to_tree(config))
-    run = _opened(folder, config)
     try:
+        folder.write_yaml("config.yaml", to_tree(config))
+        run = _opened(folder, config)
         run.check_test()
-    except (NNStrategiesError, KeyboardInterrupt):
+        if also is not None:
+            also(run)
+    except BaseException:
         close_log()
         shutil.rmtree(folder.path)
+        _remove_empty(absent)
         raise
     return run
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove these, from the innermost, as far as nobody else has put anything there."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def reopen(path: Path | None, runs: Path = Path("runs")) -> Run:

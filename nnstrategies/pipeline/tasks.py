@@ -38,9 +38,21 @@ def features_of(task: TaskSettings, panel: Panel) -> FeatureSet:
 
 def samples_of(task: TaskSettings, features: FeatureSet, panel: Panel) -> Samples:
     """Samples over all of the task's features, with its labels and groups."""
+    return _joined(task, features(panel), panel)
+
+
+def with_settings(task: Task, settings: TaskSettings) -> Task:
+    """The same features with the window, labels and groups of ``settings``."""
+    before, now = ((one.window, one.label, one.groups) for one in (task.settings, settings))
+    if before == now:
+        return replace(task, settings=settings)
+    return replace(task, settings=settings, samples=_joined(settings, task.samples.features, task.panel))
+
+
+def _joined(task: TaskSettings, features: Features, panel: Panel) -> Samples:
     label, labels = task.label, labels_of(task.label, panel)
     group = np.arange(panel.N) if task.groups == "symbol" else None
-    samples = Samples.build(panel, features(panel), labels, task.window, group)
+    samples = Samples.build(panel, features, labels, task.window, group)
     if not label.also_days:
         return samples
     return FactorSamples.join(samples, forward_returns(panel, sorted({label.horizon_days, *label.also_days})))

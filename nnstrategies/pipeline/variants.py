@@ -15,11 +15,12 @@ from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.inputs import FILE, inputs_of
 from nnstrategies.pipeline.manifest import leaks
 from nnstrategies.pipeline.run import Run, reopen
+from nnstrategies.pipeline.tasks import with_settings
 from nnstrategies.pipeline.trading import trade
 from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
 from nnstrategies.report.forecasts import directions
-from nnstrategies.settings import RunConfig
+from nnstrategies.settings import MAIN, RunConfig
 from nnstrategies.training import RECIPES, FitStore
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,35 @@ def check_variants(config: RunConfig, names: Iterable[str]) -> None:
             raise ConfigError(f"--variant: {name!r} is no variant of config {config.name}; {mend}")
     for name in config.variants:
         config_of(config, name)
+
+
+def check_variants_on(run: Run, names: Iterable[str]) -> None:
+    """Refuse a variant whose test or first fits cannot be, as far as the run's own market and features tell.
+
+    One of other data or other features is checked at its turn.
+    """
+    for name in names:
+        config = config_of(run.config, name)
+        if (config.data, config.market) != (run.config.data, run.config.market):
+            continue
+        try:
+            if own := _on_features_of(run, config):
+                own.check_test()
+        except NNStrategiesError as error:
+            raise type(error)(f"variant {name}: {error}") from None
+
+
+def _on_features_of(run: Run, config: RunConfig) -> Run | None:
+    """A run of ``config`` on what ``run`` has loaded and computed; None where it reads other features."""
+    known = {(task.settings.subject, task.settings.features): task for task in map(run.task, [MAIN, *run.config.tasks])}
+    own = Run(run.folder, config)
+    own.market = run.market
+    for name, settings in {MAIN: config.main_task, **config.tasks}.items():
+        task = known.get((settings.subject, settings.features))
+        if task is None:
+            return None
+        own.take_task(name, with_settings(task, settings))
+    return own
 
 
 def run_variants(run: Run, names: Collection[str] | None = None) -> None:

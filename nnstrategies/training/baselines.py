@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from nnstrategies.errors import FitError
+from nnstrategies.errors import ConfigError, FitError
 from nnstrategies.samples import Samples
 from nnstrategies.training.progress import Progress
 from nnstrategies.training.recipe import Incumbent, RowPair, describe, training_rows
@@ -36,6 +36,10 @@ class RidgeRecipe:
     embargo_days: int = 0
     stride_days: int = 1
     seeded: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not self.penalty >= 0:
+            raise ConfigError(f"recipe {self.name}: penalty: expected 0 or more, got {self.penalty}")
 
     def fit(
         self,
@@ -80,6 +84,17 @@ class GradientBoostingRecipe:
     embargo_days: int = 0
     stride_days: int = 1
     seeded: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for key, holds, expected in (
+            ("iterations", self.iterations >= 1, "at least 1"),
+            ("learning_rate", self.learning_rate > 0, "more than 0"),
+            ("leaves", self.leaves >= 2, "at least 2"),
+            ("min_leaf", self.min_leaf >= 1, "at least 1"),
+            ("l2", self.l2 >= 0, "0 or more"),
+        ):
+            if not holds:
+                raise ConfigError(f"recipe {self.name}: {key}: expected {expected}, got {getattr(self, key)}")
 
     def fit(
         self,
