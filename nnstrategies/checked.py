@@ -7,10 +7,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_type_hints
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.errors import ConfigError
+from nnstrategies.yaml_file import parse_yaml
 
 
 def choice(settings: Any, tag: str, choices: Mapping[str, type], where: str) -> Any:
@@ -80,11 +80,7 @@ def override(tree: dict[str, Any], said: str) -> None:
     key, equals, text = said.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {said}: expected key=value, such as costs.fee_bps=5")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {said}: not a YAML value: {' '.join(str(error).split())}") from None
-    place(tree, key.strip(), value, f"--set {said}")
+    place(tree, key.strip(), parse_yaml(text, f"--set {said}"), f"--set {said}")
 
 
 def place(tree: dict[str, Any], key: str, value: Any, where: str) -> None:

@@ -13,7 +13,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from nnstrategies.checked import build, check_keys, choice, override, place, suggest
@@ -39,6 +38,7 @@ from nnstrategies.settings import (
 from nnstrategies.training import RECIPES, EnsembleRecipe, NetworkRecipe
 from nnstrategies.training.first_fit import check_lengths
 from nnstrategies.training.recipe import Recipe, with_setting
+from nnstrategies.yaml_file import read_yaml
 
 
 def available() -> list[str]:
@@ -58,19 +58,10 @@ def read_config(source: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     Raises ConfigError naming the file, the key, what was expected, and the nearest known key.
     """
     path, shipped = Path(source), _shipped()
-    if path.is_file():
-        try:
-            text, where = path.read_text(encoding="utf-8"), str(source)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"config {source}: expected readable UTF-8 text, got {type(error).__name__}") from None
-    elif str(source) in shipped:
-        text, where = shipped[str(source)].read_text("utf-8"), f"{source}.yaml"
-    else:
+    if not path.is_file() and str(source) not in shipped:
         raise ConfigError(f"config {source}: no such file, and no config of that name; {suggest(str(source), shipped)}")
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    file, where = (path, str(source)) if path.is_file() else (shipped[str(source)], f"{source}.yaml")
+    tree = read_yaml(file, where)
     if not isinstance(tree, dict):
         raise ConfigError(f"{where}: expected keys and values, got {type(tree).__name__}")
     for text in overrides:

@@ -120,12 +120,35 @@ def test_files_and_overrides_that_cannot_be_read_are_named(tmp_path):
     broken.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"expected readable UTF-8 text"):
         read_config(broken)
+    for text, said in (
+        ("name: a\nwindow: 5\nlabel:\n  kind: return\n  kind: up_down\n", r"'kind' is written twice.* line 5"),
+        ("name: a\ndata: {source: china, start: 2010-13-01}\n", r"2010-13-01 is no date.*month.* line 2"),
+        ("name: a\nperiods: {crash: [2015-02-29, 2015-03-01]}\n", r"2015-02-29 is no date.* line 2"),
+    ):
+        broken.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=rf"broken\.yaml: not valid YAML: {said}"):
+            read_config(broken)
+    with pytest.raises(ConfigError, match=r"--set data\.start=2010-13-01: not valid YAML: 2010-13-01 is no date"):
+        read_config("csi300", ["data.start=2010-13-01"])
+    with pytest.raises(ConfigError, match=r"--set costs=\{kind: flat, kind: none\}: .*'kind' is written twice"):
+        read_config("quickstart", ["costs={kind: flat, kind: none}"])
     with pytest.raises(ConfigError, match=r"did you mean 'quickstart'"):
         read_config("quikstart")
     with pytest.raises(ConfigError, match=r"--set fee: expected key=value"):
         read_config("quickstart", ["fee"])
     with pytest.raises(ConfigError, match=r"--set window\.x=1: window is a value, not a section"):
         read_config("quickstart", ["window.x=1"])
+
+
+def test_anchors_and_merged_sections_are_no_doubles(tmp_path):
+    written = tmp_path / "merged.yaml"
+    tree = small(recipes={"ridge": {"kind": "ridge"}})
+    text = yaml.safe_dump(tree).replace("recipes:\n  ridge:\n    kind: ridge\n", "")
+    text = text.replace("headline: net", "headline: other")
+    text += "recipes:\n  ridge: &base {kind: ridge, penalty: 0.1}\n  other: &next {<<: *base, penalty: 0.2}\n"
+    written.write_text(text + "  last: {<<: *next, stride_days: 2}\n", encoding="utf-8")
+    recipes = read_config(written).recipes
+    assert [(one.penalty, one.stride_days) for one in recipes.values()] == [(0.1, 1), (0.2, 1), (0.2, 2)]
 
 
 def test_a_config_names_no_class_and_no_module():

@@ -156,7 +156,7 @@ def test_run_computes_its_sets_and_gives_each_recipe_its_own(tmp_path: Path) -> 
             features=["s4", "s4_factors", "leaky_forward_adjusted_close"],
             inputs={"filter": "s4", "screen": "s4_factors"},
             label={"kind": "up_down", "relative": False, "horizon": "month"},
-            walk_forward={"first_test": "2016-03-01"},
+            walk_forward={"first_test": "2016-06-01", "valid_days": 0},
         ),
         "mine.yaml",
     )

@@ -32,7 +32,7 @@ from nnstrategies.market.book import (
 )
 from nnstrategies.market.coverage import tiled
 from nnstrategies.market.entries import build, check_keys, rows, section, suggest, typed
-from nnstrategies.market.yaml_file import read_yaml
+from nnstrategies.yaml_file import read_yaml
 
 Entry = TypeVar("Entry", bound=Dated)
 Keyed = dict[str, list[tuple[Entry, dict[str, Any]]]]  # board -> entries, each with its file's own settings

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from nnstrategies.config import parse, to_tree
 from nnstrategies.errors import ConfigError, DataError, RunFolderError
@@ -32,6 +31,7 @@ from nnstrategies.training.first_fit import LENGTHS, check_first_fit
 from nnstrategies.training.jobs import workers_of
 from nnstrategies.training.walkforward import on_device
 from nnstrategies.typing import Float32Array
+from nnstrategies.yaml_file import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -237,9 +237,9 @@ def reopen(path: Path | None, runs: Path = Path("runs")) -> Run:
     folder = RunFolder.open(path) if path is not None else RunFolder.latest(runs)
     where = folder.path / "config.yaml"
     try:
-        tree = yaml.safe_load(where.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RunFolderError(f"{where}: cannot be read ({error}); start the run again") from None
+        tree = read_yaml(where, str(where))
+    except ConfigError as error:
+        raise RunFolderError(f"{error}; start the run again") from None
     if not isinstance(tree, dict):
         raise RunFolderError(f"{where}: expected keys and values, got {type(tree).__name__}; start the run again")
     return _opened(folder, parse(tree, str(where)))
