@@ -39,6 +39,13 @@ app.add_typer(data_app, name="data")
 Config = Annotated[
     str, typer.Argument(help="A YAML file, or the name of a config that ships: quickstart, csi300, those of 'systems'.")
 ]
+NewConfig = Annotated[
+    str | None,
+    typer.Argument(
+        help="A YAML file, or the name of a config that ships: quickstart (when left out), csi300, those of "
+        "'systems'. Not with --resume."
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as costs.fee_bps=5. May be repeated."),
@@ -83,7 +90,7 @@ def _resumable(run: Run, command: str = "run") -> Iterator[None]:
 
 
 def _begun(
-    config: str,
+    config: str | None,
     overrides: list[str] | None,
     runs: Path,
     resume: Path | None,
@@ -99,15 +106,20 @@ def _begun(
     from nnstrategies.config import fast as shortened
 
     if resume is None:
-        chosen = _config(config, overrides)
+        named = config or "quickstart"
+        chosen = _config(named, overrides)
         chosen = shortened(chosen) if fast else chosen
         if getattr(chosen, needs) is None:
-            raise ConfigError(f"{config}: has no section {needs}; add one, see docs/{needs}.md")
+            raise ConfigError(f"{named}: has no section {needs}; add one, see docs/{needs}.md")
         pipeline.check_variants(chosen, variants or ())
         wanted = list(chosen.variants) if variants is None else variants
         return pipeline.start(chosen, runs, lambda run: pipeline.check_variants_on(run, wanted))
-    if overrides or fast:
-        raise typer.BadParameter("a resumed run keeps its own config; leave --set and --fast out")
+    if config or overrides or fast:
+        given = [*([config] if config else []), *(f"--set {one}" for one in overrides or []), *(["--fast"] * fast)]
+        raise ConfigError(
+            f"--resume {resume}: a run that is gone on with keeps its own config, got {', '.join(given)}; leave that "
+            f"out, or start a new run without --resume"
+        )
     run = pipeline.reopen(resume)
     pipeline.check_variants(run.config, variants or ())
     return run
@@ -115,7 +127,7 @@ def _begun(
 
 @app.command()
 def run(
-    config: Config = "quickstart",
+    config: NewConfig = None,
     overrides: Set = None,
     runs: Runs = RUNS,
     resume: Resume = None,
@@ -197,7 +209,7 @@ def report(run_folder: RunPath = None, runs: Runs = RUNS) -> None:
 
 
 @app.command()
-def search(config: Config = "quickstart", overrides: Set = None, runs: Runs = RUNS, resume: Resume = None) -> None:
+def search(config: NewConfig = None, overrides: Set = None, runs: Runs = RUNS, resume: Resume = None) -> None:
     """Search a recipe's settings as of the session before the test, and list every trial. Makes a run folder."""
     from nnstrategies import pipeline
 

@@ -222,7 +222,7 @@ def test_a_class_of_the_users_own_trades_the_same_scores(finished, tmp_path):
         (
             ["run", "s3_lstm_forecaster", "--set", "data.folder=absent"],
             3,
-            "data.folder: absent: no such folder, seen from ",
+            "go on with a run from the directory in which it began",
         ),
         (["train", "tiny.yaml", "--set", "walk_forward.first_test=2015-01-30"], 4, "FitError"),
         (
@@ -238,6 +238,13 @@ def test_a_class_of_the_users_own_trades_the_same_scores(finished, tmp_path):
         (["report", "nothing"], 6, "expected a folder with config.yaml"),
         (["backtest"], 6, "no trained runs here yet"),
         (["run", "--resume", "nothing"], 6, "expected a folder with config.yaml"),
+        (["run", "tiny.yaml", "--resume", "nothing"], 2, "keeps its own config, got tiny.yaml; leave that out"),
+        (["search", "tiny.yaml", "--resume", "nothing"], 2, "keeps its own config, got tiny.yaml; leave that out"),
+        (
+            ["run", "--fast", "--set", "window=9", "--resume", "nothing"],
+            2,
+            "got --set window=9, --fast; leave that out",
+        ),
         (["frobnicate"], 2, "frobnicate"),
     ],
 )

@@ -80,7 +80,8 @@ def load_market(config: RunConfig) -> Market:
         if not Path(data.folder).is_dir():
             raise MissingTableError(
                 f"data.folder: {data.folder}: no such folder, seen from {Path.cwd()}; expected the one with "
-                f"cn_daily.parquet and the other tables (docs/data.md): name it with --set data.folder=FOLDER"
+                f"cn_daily.parquet and the other tables (docs/data.md): name it with --set data.folder=FOLDER, or go "
+                f"on with a run from the directory in which it began"
             )
         panel, report = load_china(
             data.folder,
