@@ -12,6 +12,7 @@ from nnstrategies.feeds.table import panel_from_table
 from nnstrategies.panel import Panel
 
 _COLUMNS = ["date", "symbol", "open", "high", "low", "close", "volume"]
+_LOST = "no model can time the market (tasks with subject: benchmark, as S1 has)"
 
 
 def load_china_index(
@@ -23,7 +24,7 @@ def load_china_index(
     """
     first, last = to_day(start), to_day(end)
     wanted = [*window(first, last), ("symbol", "==", index)]
-    table = read_china_table(Path(folder), "cn_index", _COLUMNS, "the market cannot be timed", wanted)
+    table = read_china_table(Path(folder), "cn_index", _COLUMNS, _LOST, wanted)
     if table.empty:
         raise DataError(f"{Path(folder) / 'cn_index.parquet'}: no rows of {index} within {first}..{last}")
     table = table.assign(adj_factor=1.0, paused=False, symbol=table["symbol"].astype(object))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.feeds.checks import LoadReport
-from nnstrategies.feeds.china_tables import read_china_table, window
+from nnstrategies.feeds.china_tables import read_china_table, refuse_repeated, window
 from nnstrategies.typing import AnyArray, DateArray
 
 BASICS = {
@@ -47,6 +47,7 @@ def add_basics(
     columns = ["date", "symbol", *BASICS]
     lost = "there is no turnover value, no float and no daily ratio"
     table = read_china_table(folder, "cn_basics", columns, lost, window(first, last))
+    refuse_repeated(folder / "cn_basics.parquet", table)
     keys = pd.MultiIndex.from_frame(table[["symbol", "date"]])
     at = keys.get_indexer(pd.MultiIndex.from_frame(prices[["symbol", "date"]]))
     for column, name in BASICS.items():
@@ -87,6 +88,7 @@ def monthly_fundamentals(folder: Path, symbols: AnyArray, sessions: DateArray, n
     table = read_china_table(
         folder, "cn_fundamentals_monthly", columns, "there are no fundamentals", window(first - _BEFORE, last)
     )
+    refuse_repeated(folder / "cn_fundamentals_monthly.parquet", table)
     table = table[table["symbol"].isin(set(symbols))].reset_index(drop=True)
     table["symbol"] = table["symbol"].astype(object)
     ends = table["date"].to_numpy().astype("datetime64[D]")

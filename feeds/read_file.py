@@ -36,7 +36,7 @@ def read_table(path: PathLike, columns: str) -> pd.DataFrame:
             f"{file}: not UTF-8 ({error.reason} at byte {error.start}); convert it, for example with"
             " iconv -f gb18030 -t utf-8"
         ) from None
-    except (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (pa.ArrowException, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{file}: cannot be read as {file.suffix[1:] or 'CSV'}: {str(error).splitlines()[0]}") from None
 
 

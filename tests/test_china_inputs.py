@@ -62,7 +62,7 @@ def test_missing_tables_say_what_is_lost(tmp_path: Path) -> None:
         MissingTableError, match=r"cn_fundamentals_monthly\.parquet: table not found; .* roe_ttm2, .*no"
     ):
         monthly_fundamentals(tmp_path, ["A"], SESSIONS, LoadReport("x"))
-    with pytest.raises(MissingTableError, match="without it the market cannot be timed"):
+    with pytest.raises(MissingTableError, match="without it no model can time the market"):
         load_china_index(tmp_path, "2015-01-01", "2015-12-31")
 
 
