@@ -22,7 +22,8 @@ _DATES = ["known_at", "ex_date", "listed", "last_day", "period_end"]
 def align_series(series: Mapping[str, SeriesLike], sessions: DateArray, report: LoadReport) -> dict[str, FloatArray]:
     """Return name -> [T]: dated values (a Series indexed by date, or a frame date, close) put on the sessions.
 
-    A session without a value repeats the one before (counted); before the first value it stays NaN (counted).
+    A session without a value between others repeats the one before (counted); before the first value, and after the
+    last, it stays NaN (counted).
     Raises DataError for duplicate dates, text, an array of another length, or a benchmark of 0 or less.
     """
     aligned = {key: _align(values, sessions, f"series {key}", report) for key, values in series.items()}
@@ -53,12 +54,14 @@ def _align(values: SeriesLike, sessions: DateArray, label: str, report: LoadRepo
     hollow = np.isnan(aligned)
     if hollow.all():
         raise DataError(f"{report.name}: {label}: no value on any session of {sessions[0]}..{sessions[-1]}")
-    begin = int(np.argmax(~hollow))
+    begin, end = np.flatnonzero(~hollow)[[0, -1]]
     report.caution(f"{label}: sessions before its first value", begin, str(sessions[0]), "kept as NaN")
-    hollow[:begin] = False
+    later = len(sessions) - 1 - end
+    report.caution(f"{label}: sessions after its last value", later, str(sessions[-later]), "kept as NaN")
+    hollow[:begin] = hollow[end + 1 :] = False
     at = sessions[int(np.argmax(hollow))]
     report.repair(f"{label}: sessions without a value", hollow.sum(), str(at), "last value repeated")
-    return np.asarray(pd.Series(aligned).ffill(), dtype=np.float64)
+    return np.asarray(pd.Series(aligned).ffill(limit_area="inside"), dtype=np.float64)
 
 
 def known_events(

@@ -44,15 +44,22 @@ class Calendar:
         Source: the exchange_calendars package. Raises DataError for an unknown exchange.
         """
         import exchange_calendars
-        from exchange_calendars.errors import InvalidCalendarName
+        from exchange_calendars.errors import CalendarError, InvalidCalendarName
 
+        first, last = to_day(start), to_day(end)
+        begin = first - np.timedelta64(int(first == last), "D")  # the package makes no calendar of a single day
         try:
-            exchange = exchange_calendars.get_calendar(name, start=str(to_day(start)), end=str(to_day(end)))
+            exchange = exchange_calendars.get_calendar(name, start=str(begin), end=str(last))
         except InvalidCalendarName:
             raise DataError(
                 f"calendar: unknown exchange {name!r}; use an ISO 10383 code such as XSHG or XNYS"
             ) from None
-        return cls(exchange.sessions.to_numpy().astype("datetime64[D]"))
+        except (CalendarError, ValueError) as error:
+            raise DataError(
+                f"calendar: {name} has no sessions for {first}..{last}: {str(error).splitlines()[0]} Check the dates"
+            ) from None
+        days = exchange.sessions.to_numpy().astype("datetime64[D]")
+        return cls(days[days >= first])
 
     def __len__(self) -> int:
         return len(self.sessions)

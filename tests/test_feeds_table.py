@@ -240,10 +240,11 @@ def test_any_order_and_duplication_of_rows_gives_the_same_panel(
 def test_series_are_put_on_the_sessions_and_gaps_counted() -> None:
     values = pd.Series([1.0, 3.0], index=[DAYS[1], DAYS[3]])
     panel, report = panel_from_table(rows(), calendar=None, name="mine", series={"benchmark": values})
-    np.testing.assert_array_equal(panel.series["benchmark"], [np.nan, 1, 1, 3, 3, 3])
+    np.testing.assert_array_equal(panel.series["benchmark"], [np.nan, 1, 1, 3, np.nan, np.nan])
     assert report.lines() == [
         "mine: caution: series benchmark: sessions before its first value: 1 (first: 2020-01-06): kept as NaN",
-        "mine: repair: series benchmark: sessions without a value: 3 (first: 2020-01-08): last value repeated",
+        "mine: caution: series benchmark: sessions after its last value: 2 (first: 2020-01-10): kept as NaN",
+        "mine: repair: series benchmark: sessions without a value: 1 (first: 2020-01-08): last value repeated",
     ]
 
 

@@ -162,6 +162,10 @@ def test_exchange_calendar_knows_the_spring_festival():
     assert "2024-02-12" not in sessions
     with pytest.raises(DataError, match="unknown exchange 'XXXX'"):
         Calendar.exchange("XXXX", "2024-01-01", "2024-02-01")
+    assert Calendar.exchange("XSHG", "2024-02-05", "2024-02-05").sessions.astype(str).tolist() == ["2024-02-05"]
+    for day in ("2024-02-10", "2024-02-11", "1890-01-06", "2200-01-06"):
+        with pytest.raises(DataError, match="calendar: "):
+            Calendar.exchange("XSHG", day, day)
 
 
 def test_scores_at_a_date_that_was_not_scored_are_nan():

@@ -24,7 +24,7 @@ from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.market import Market, load_market
 from nnstrategies.pipeline.tasks import Task, features_of, on_panel, picked, samples_of, with_inputs
 from nnstrategies.samples import Samples
-from nnstrategies.settings import MAIN, RunConfig
+from nnstrategies.settings import MAIN, ChinaTables, RunConfig
 from nnstrategies.splits import refit_rows
 from nnstrategies.training import GroupedRecipe, Recipe, RefitPlan
 from nnstrategies.training.first_fit import LENGTHS, check_first_fit
@@ -34,6 +34,8 @@ from nnstrategies.typing import Float32Array
 from nnstrategies.yaml_file import read_yaml
 
 log = logging.getLogger(__name__)
+
+_CLOSED_DAYS = 11  # exchanges close for as long, at a spring festival for example
 
 
 @dataclass
@@ -101,6 +103,11 @@ class Run:
         calendar, span = self.panel.calendar, self.config.walk_forward
         first = calendar.first_on_or_after(str(span.first_test))
         last = len(calendar) - 1 if span.last_test is None else calendar.last_on_or_before(str(span.last_test))
+        if span.last_test is not None and (span.last_test - calendar.sessions[-1].item()).days > _CLOSED_DAYS:
+            raise ConfigError(
+                f"walk_forward: last_test: expected a day that the data reach, got {span.last_test}; they end on "
+                f"{calendar.sessions[-1]}: complete them, or set last_test: {calendar.sessions[-1]}"
+            )
         if not 0 < first < last:
             raise ConfigError(
                 f"walk_forward: the test {span.first_test}..{span.last_test or 'the end'} must lie inside the data, "
@@ -149,6 +156,9 @@ class Run:
     def check_test(self) -> None:
         """Refuse before training what would make the figures of the test meaningless."""
         first, last = self.test_rows
+        asked, end = self.config.walk_forward.last_test, self.panel.sessions[-1]
+        if asked is not None and asked > end.item():
+            log.info("the test ends on %s, with the data; last_test is %s", end, asked)
         if not np.isfinite(self.samples.labels.returns[first : last + 1]).any():
             raise ConfigError(
                 f"walk_forward: no date of the test has a label {self.config.label.horizon_days} sessions ahead inside "
@@ -157,12 +167,20 @@ class Run:
         for name in self.config.recipes:
             self._check_fit(name)
             self._check_measure(name, first, last)
-        index = self.panel.series.get("benchmark")
-        if index is not None and not np.isfinite(index[first : last + 1]).all():
-            at = self.panel.sessions[first + int(np.argmin(np.isfinite(index[first : last + 1])))]
-            raise DataError(
-                f"benchmark: no value on {at}, inside the test; complete the table, test later or leave it out"
-            )
+        self._check_benchmark(first, last)
+
+    def _check_benchmark(self, first: int, last: int) -> None:
+        """A test beyond the benchmark's values would be held against a flat line."""
+        index, days = self.panel.series.get("benchmark"), self.panel.sessions
+        if index is None or np.isfinite(index[first : last + 1]).all():
+            return
+        known = np.flatnonzero(np.isfinite(index))
+        name = self.market.benchmark
+        label = f"benchmark {name}, cn_index" if isinstance(self.config.data, ChinaTables) else f"benchmark {name}"
+        said = f"{label}: expected a value on every session of the test, {days[first]}..{days[last]}, got values from"
+        late = days[known[0]] > days[first]
+        mend = f"first_test: {days[known[0]]}" if late else f"last_test: {days[known[-1]]}"
+        raise DataError(f"{said} {days[known[0]]} to {days[known[-1]]}; complete the table or set walk_forward.{mend}")
 
     def _check_measure(self, name: str, first: int, last: int) -> None:
         """Rank ICs across symbols need a date with 3 of them."""
