@@ -16,7 +16,7 @@ from nnstrategies.calendar import DateLike, to_day
 from nnstrategies.errors import DataError
 from nnstrategies.feeds.checks import Cells, LoadReport
 from nnstrategies.feeds.china_inputs import add_basics, monthly_fundamentals
-from nnstrategies.feeds.china_tables import read_china_table, window
+from nnstrategies.feeds.china_tables import read_china_table, window, without_prices
 from nnstrategies.feeds.columns import read_days
 from nnstrategies.feeds.industries import check_industries, china_industries
 from nnstrategies.feeds.read_file import PathLike
@@ -71,13 +71,13 @@ def load_china(
     folder, first, last = Path(folder), to_day(start), to_day(end)
     report_name = f"csi300 {first}..{last}" if index == "000300.SH" else f"{index} {first}..{last}"
     spans = member_spans(folder, first, last, index, symbols, leaky_members_on)
-    prices = _daily(folder, spans, first, last)
+    prices = _daily(folder, spans, first, last, symbols)
     notes = LoadReport(report_name)
     if basics:
         add_basics(folder, prices, first, last, notes)
     dead = _delisted(folder, spans, first, prices["date"].max(), notes) if delisted else prices.head(0)
     if absent := sorted(set(symbols) - set(prices["symbol"]) - set(dead["symbol"])):
-        raise DataError(f"{folder / 'cn_daily.parquet'}: no prices of {', '.join(absent)} within {first}..{last}")
+        raise without_prices(folder, absent, first, last)
     if len(dead):
         prices = pd.concat([prices, dead.reindex(columns=prices.columns)], ignore_index=True)
     joins = membership_events(spans, f"{folder / 'cn_membership.parquet'}")
@@ -185,11 +185,18 @@ def survivorship(spans: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     )
 
 
-def _daily(folder: Path, spans: pd.DataFrame, first: np.datetime64, last: np.datetime64) -> pd.DataFrame:
+def _daily(
+    folder: Path, spans: pd.DataFrame, first: np.datetime64, last: np.datetime64, chosen: Sequence[str]
+) -> pd.DataFrame:
     wanted = [*window(first, last), ("symbol", "in", sorted(set(spans["symbol"])))]
     prices = read_china_table(folder, "cn_daily", _RAW, "there are no prices", wanted)
+    if prices.empty and chosen:
+        raise without_prices(folder, chosen, first, last)
     if prices.empty:
-        raise DataError(f"{folder / 'cn_daily.parquet'}: no rows of the members within {first}..{last}")
+        raise DataError(
+            f"{folder / 'cn_daily.parquet'}: no rows of the members within {first}..{last}; change data.start or "
+            f"data.end"
+        )
     return prices
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,6 +56,23 @@ def refuse_repeated(path: Path, table: pd.DataFrame) -> None:
         )
 
 
+def without_prices(folder: Path, absent: Sequence[str], first: np.datetime64, last: np.datetime64) -> DataError:
+    """The error for chosen symbols: those that cn_daily does not have, else those that it has on other days only."""
+    table = read_china_table(folder, "cn_daily", ["date", "symbol"], "there are no prices", [])
+    known, path = table["symbol"].unique(), folder / "cn_daily.parquet"
+    if strange := [symbol for symbol in absent if symbol not in set(known)]:
+        alike = [one for one in known if one.partition(".")[0] in {symbol.partition(".")[0] for symbol in strange}]
+        hint = (
+            f"did you mean {alike[0]}?" if alike else "symbols are written like 000538.SZ: correct it or leave it out"
+        )
+        return DataError(f"{path}: data.symbols: {', '.join(strange)} not in the table; {hint}")
+    days = table.loc[table["symbol"] == absent[0], "date"]
+    return DataError(
+        f"{path}: data.symbols: no prices of {', '.join(absent)} within {first}..{last}, of {absent[0]} from "
+        f"{days.min().date()} to {days.max().date()}; change data.start or data.end, or leave it out"
+    )
+
+
 def window(first: np.datetime64, last: np.datetime64) -> Filters:
     """Rows with a date within first..last."""
     return [("date", ">=", first.item()), ("date", "<=", last.item())]
@@ -66,7 +83,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        said = str(error).splitlines()[0].rstrip(".")
+        said = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise DataError(
             f"{path}: cannot be read as Parquet ({said}); expected a whole Parquet file: write or copy it again"
         ) from None

@@ -110,7 +110,8 @@ def _sessions(days: DateArray, calendar: str | Calendar | None, report: LoadRepo
         first = ", ".join(map(str, unknown[:3]))
         raise DataError(
             f"{report.name}: {len(unknown):,} dates are no session of {source}, first {first};"
-            " remove those rows, or take the dates of the table: calendar: null in a config, calendar=None in Python"
+            " remove those rows, or take the dates of your own tables as they are: data.calendar: null (source files)"
+            " in a config, calendar=None in Python"
         )
     empty = np.setdiff1d(sessions, dates)
     if len(empty):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -37,19 +37,60 @@ def build(cls: type, settings: Any, where: str) -> Any:
     try:
         return TypeAdapter(cls).validate_python(settings)
     except ValidationError as error:
-        raise ConfigError(_message(error, where)) from None
+        raise ConfigError(refusal(error, settings, where)) from None
     except ConfigError as error:  # a settings class refused its own values
         said, section = str(error), where.rpartition(" ")[2]
         raise ConfigError(f"{where}: {said.removeprefix(f'{section}: ')}") from None
 
 
-def _message(error: ValidationError, where: str) -> str:
-    first = error.errors()[0]
-    location = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return f"{where}.{location}: is needed and missing"
-    said = first["msg"].removeprefix("Value error, ")
-    return f"{where}.{location}: {said}; got {first.get('input')!r}" if location else f"{where}: {said}"
+def refusal(error: ValidationError, given: Any, where: str) -> str:
+    """What pydantic found first, in our words; ``given`` is what it was asked to check."""
+    first, *others = error.errors()
+    if first["type"] == "missing" and isinstance(first["loc"][-1], str):
+        return f"{'.'.join([where, *map(str, first['loc'])])}: is needed and missing"
+    place, value = _place(first["loc"], given)
+    here = [first, *(other for other in others if _place(other["loc"], given)[0] == place)]
+    expected = " or ".join(dict.fromkeys(_EXPECTED.get(one["type"], _said)(one) for one in here))
+    return f"{'.'.join([where, *place])}: expected {expected}, got {value!r}"
+
+
+def _place(location: Sequence[int | str], given: Any) -> tuple[list[str], Any]:
+    """The keys and numbers of what was given that a pydantic location leads through, without its names of types."""
+    place: list[str] = []
+    for part in location:
+        try:
+            given = given[part]
+        except (TypeError, KeyError, IndexError):  # a type's name
+            break
+        place.append(str(part))
+    return place, given
+
+
+def _said(error: Any) -> str:
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+
+
+def _length(error: Any) -> str:
+    context = error.get("ctx", {})
+    return f"at most {context['max_length']} values" if "max_length" in context else "more values"
+
+
+_EXPECTED: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), lambda _: "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), lambda _: "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), lambda _: "true or false"),
+    **dict.fromkeys(("tuple_type", "list_type"), lambda _: "a list, such as [a, b]"),
+    **dict.fromkeys(("mapping_type", "dict_type", "dataclass_type"), lambda _: "keys and values"),
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        lambda _: "a date, such as 2017-01-03",
+    ),
+    "string_type": lambda _: "text",
+    "literal_error": lambda error: str(error["ctx"]["expected"]),
+    "none_required": lambda _: "null",
+    "too_long": _length,
+    "missing": _length,
+}
 
 
 def check_keys(settings: Mapping[str, Any], cls: type, where: str, nested: bool = True) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from nnstrategies.checked import build, check_keys, choice, override, place, suggest
+from nnstrategies.checked import build, check_keys, choice, override, place, refusal, suggest
 from nnstrategies.consistency import check_name, check_whole
 from nnstrategies.errors import ConfigError
 from nnstrategies.market.read import read_book
@@ -241,5 +241,5 @@ def _plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
         try:
             checked[key] = TypeAdapter(_PLAIN[key]).validate_python(value)
         except ValidationError as error:
-            raise ConfigError(f"{where}: {key}: {error.errors()[0]['msg']}; got {value!r}") from None
+            raise ConfigError(refusal(error, value, f"{where}: {key}")) from None
     return checked

@@ -80,7 +80,11 @@ def check_whole(config: RunConfig, where: str) -> None:
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
     if config.walk_forward.last_test and config.walk_forward.last_test < config.walk_forward.first_test:
-        raise ConfigError(f"{where}: walk_forward: last_test lies before first_test")
+        walk = config.walk_forward
+        raise ConfigError(
+            f"{where}: walk_forward: last_test: expected a day after first_test {walk.first_test}, got "
+            f"{walk.last_test}; end the test later or begin it earlier"
+        )
 
 
 def _searches_the_model(config: RunConfig, recipe: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from nnstrategies.errors import ConfigError
@@ -26,6 +27,12 @@ MAIN = "main"  # the task of recipes that no other names
 def _require(holds: bool, key: str, expected: str, got: object) -> None:
     if not holds:
         raise ConfigError(f"{key}: expected {expected}, got {got}")
+
+
+def _nearly_monthly(given: str | None) -> bool:
+    """Misspelt; a file has an ending, or a folder before it."""
+    word = given or ""
+    return word != "monthly" and word.isalpha() and bool(get_close_matches(word.lower(), ["monthly"], cutoff=0.7))
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,14 @@ class ChinaTables:
     news: str | None = None
     industries: str | None = None
     leaky_members_on: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.start < self.end, "end", f"a day after start {self.start}", self.end)
+        twice = sorted({symbol for symbol in self.symbols if self.symbols.count(symbol) > 1})
+        _require(not twice, "symbols", "each of them once", f"{', '.join(twice)} more than once; leave the others out")
+        for key in ("fundamentals", "industries"):
+            if _nearly_monthly(given := getattr(self, key)):
+                raise ConfigError(f"{key}: {given!r} is neither 'monthly' nor a file's name; did you mean 'monthly'?")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nnstrategies.errors import DataError
+from nnstrategies.errors import DataError, MissingTableError
+from nnstrategies.features import feature_set, left_out
 from nnstrategies.feeds.china import load_china
 from nnstrategies.feeds.china_index import load_china_index
 from nnstrategies.feeds.read_file import read_table
@@ -93,6 +94,46 @@ def test_a_damaged_middle_is_no_traceback_either(folder: Path) -> None:
     path.write_bytes(bytes(whole))
     with pytest.raises(DataError, match=r"cn_index\.parquet: cannot be read as Parquet"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "said"),
+    [
+        (["999999.SZ"], r"data\.symbols: 999999\.SZ not in the table; symbols are written like 000538\.SZ"),
+        (["000538.SZ", "600000"], r"data\.symbols: 600000 not in the table; did you mean 600000\.SH\?"),
+    ],
+)
+def test_chosen_symbols_that_the_table_does_not_have_are_named(symbols: list[str], said: str, folder: Path) -> None:
+    with pytest.raises(DataError, match=said):
+        load(folder, symbols=symbols)
+
+
+def test_chosen_symbols_without_prices_in_the_span_are_named_with_their_own(folder: Path) -> None:
+    path = folder / "cn_daily.parquet"
+    table = pd.read_parquet(path)
+    table[(table["symbol"] != "000538.SZ") | (table["date"] < pd.Timestamp("2019-02-01").date())].to_parquet(path)
+    said = r"no prices of 000538\.SZ within 2019-03-01\.\.2019-03-29, of 000538\.SZ from 2019-01-02 to 2019-01-31"
+    for symbols in (["000538.SZ"], ["000538.SZ", "600000.SH"]):
+        with pytest.raises(DataError, match=said):
+            load_china(folder, "2019-03-01", "2019-03-29", symbols=symbols, delisted=False)
+
+
+def test_a_row_on_a_day_without_a_session_names_a_mend_that_exists(folder: Path) -> None:
+    path = folder / "cn_daily.parquet"
+    table = pd.read_parquet(path)
+    pd.concat([table, table.tail(1).assign(date=pd.Timestamp("2019-02-02").date())]).to_parquet(path)
+    with pytest.raises(
+        DataError, match=r"1 dates are no session of XSHG, first 2019-02-02; remove those rows, or take"
+    ):
+        load(folder)
+
+
+def test_features_of_the_turnover_say_how_the_tables_give_it(folder: Path) -> None:
+    panel, _ = load_china(folder, *SPAN, delisted=False)
+    assert left_out("s5", panel)[0].endswith("add the column amount; of the Chinese tables with data.basics: true.")
+    with pytest.raises(MissingTableError, match=r"level_amount: .*of the Chinese tables with data\.basics: true"):
+        feature_set(["level_amount"], panel)
+    assert not left_out("s5", load(folder)[0])
 
 
 def test_an_index_without_bars_says_who_needs_them(folder: Path) -> None:

@@ -21,6 +21,9 @@ SMALL: dict[str, Any] = {
 }
 
 
+CHINA = {"source": "china", "folder": "tables", "start": "2010-01-04", "end": "2020-08-31"}
+
+
 def small(**changes: Any) -> dict[str, Any]:
     return {**copy.deepcopy(SMALL), **changes}
 
@@ -76,13 +79,37 @@ def changed(path: str, value: Any) -> dict[str, Any]:
             changed("recipes.net.settings", {"hiden": 3}),
             r"x: recipes\.net.*unknown setting 'hiden'.*did you mean 'hidden'\?",
         ),
-        (changed("recipes.net.epochs", "many"), r"x: recipes\.net\.epochs: .*valid integer.*got 'many'"),
+        (changed("recipes.net.epochs", "many"), r"x: recipes\.net\.epochs: expected a whole number, got 'many'"),
         (changed("headline", "nett"), r"x: headline: 'nett' is no recipe; did you mean 'net'\?"),
         (changed("inputs", {"rige": ["ret_1"]}), r"x: inputs: 'rige' is no recipe; did you mean 'ridge'\?"),
         (changed("seeds", [1, 1]), r"x: seeds: expected different whole numbers"),
         (changed("window", 0), r"x: window: expected at least 1 session"),
         (changed("label.kind", "updown"), r"x: label\.kind: .*'up_down'.*got 'updown'"),
-        (changed("walk_forward.last_test", "2015-06-01"), r"x: walk_forward: last_test lies before first_test"),
+        (changed("walk_forward.last_test", "2015-06-01"), r"last_test: expected .* 2016-01-04, got 2015-06-01; end"),
+        (
+            changed("walk_forward.refit", "weekly"),
+            r"x: walk_forward\.refit: expected 'once'.* or a whole number, got 'w",
+        ),
+        (
+            changed("recipes.net.settings", {"hidden": "x"}),
+            r"x: recipes\.net\.settings\.hidden: expected a number.*'x'",
+        ),
+        (changed("data.seed", [1]), r"x: data\.seed: expected a whole number, got \[1\]"),
+        (changed("strategy.repair", "maybe"), r"x: strategy\.repair: expected true or false, got 'maybe'"),
+        (changed("strategy.stop", 5), r"x: strategy\.stop: expected keys and values, got 5"),
+        (changed("label.thresholds", [0.1]), r"x: label\.thresholds: expected more values, got \[0\.1\]"),
+        (changed("label.thresholds", [0, 1, 2]), r"x: label\.thresholds: expected at most 2 values, got \[0, 1, 2\]"),
+        (changed("seeds", 3), r"x: seeds: expected a list, such as \[a, b\], got 3"),
+        (changed("inputs", {"net": 3}), r"x: inputs\.net: expected text or a list, such as \[a, b\], got 3"),
+        (changed("walk_forward.first_test", "soon"), r"x: walk_forward\.first_test: expected a date, such as .*'soon'"),
+        (changed("data", CHINA | {"symbols": "A"}), r"x: data\.symbols: expected a list, such as \[a, b\], got 'A'"),
+        (changed("data", CHINA | {"symbols": ["A", "B", "A"]}), r"x: data: symbols: expected each .* got A more than"),
+        (
+            changed("data", CHINA | {"end": "2009-12-31"}),
+            r"x: data: end: expected a day after start 2010-01-04, got 2009",
+        ),
+        (changed("data", CHINA | {"industries": "montly"}), r"x: data: industries: 'montly' .*did you mean 'monthly'"),
+        (changed("data", CHINA | {"fundamentals": "Monthly"}), r"x: data: fundamentals: .*did you mean 'monthly'"),
         ({k: v for k, v in SMALL.items() if k != "headline"}, r"x: headline: is needed and missing"),
         (changed("walk_forward", {}), r"x: walk_forward\.first_test: is needed and missing"),
         (changed("account.cash", 0), r"x: account: cash: expected more than 0, got 0"),

@@ -255,7 +255,7 @@ def test_the_calendar_is_by_default_that_of_the_rule_book(tmp_path: Path) -> Non
     del stripped["data"]["calendar"]
     config.write_text(yaml.safe_dump(stripped), encoding="utf-8")
     assert len(load_market(read_config(config)).panel.sessions) == 8
-    message = "2 dates are no session of XSHG, first 2019-08-03, 2019-08-04; .*calendar: null in a config"
+    message = "2 dates are no session of XSHG, first 2019-08-03, 2019-08-04; .*data.calendar: null .source files."
     with pytest.raises(DataError, match=message):
         load_market(read_config(config, ["market=cn_a"]))
     with pytest.raises(DataError, match="no session of XNYS"):

@@ -150,7 +150,9 @@ def test_without_tables_a_set_is_smaller_and_says_so(panel: Panel) -> None:
         "Features left out for want of table 'news'",
     ]
     assert lines[0].endswith("1 (rank_roe); name a file with the columns roe under data.fundamentals.")
-    assert left_out("s5", with_fields(panel, amount=None))[0].endswith("(level_amount); add the column amount.")
+    assert left_out("s5", with_fields(panel, amount=None))[0].endswith(
+        "(level_amount); add the column amount; of the Chinese tables with data.basics: true."
+    )
     assert left_out("s2", panel) == left_out("s4", bare) == ()
     assert len(feature_set("s5", with_fields(panel, amount=None))) == 5
 

@@ -134,7 +134,7 @@ def test_sets_inputs_tables_and_holdings_of_a_config_go_there_and_back() -> None
         ({"features": "s7"}, r"mine\.yaml: features: features: unknown feature 's7'"),
         ({"features": "s4", "inputs": {"filter": "s1"}}, "inputs.filter: 'gap_1' is not among the features of the run"),
         ({"label": {"horizon": "month", "price": "close"}}, "label: .*horizon month belongs to price open"),
-        ({"label": {"price": "mid"}}, r"label\.price: Input should be 'open', 'close' or 'overnight'"),
+        ({"label": {"price": "mid"}}, r"label\.price: expected 'open', 'close' or 'overnight', got 'mid'"),
         ({"data": {"source": "files", "prices": "p", "makro": "m"}}, r"makro: unknown key; did you mean 'macro'\?"),
     ],
 )

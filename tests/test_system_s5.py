@@ -229,5 +229,5 @@ def test_s5_trains_on_nothing_of_its_test(shared_data: Path):
 
 
 def test_a_chosen_symbol_without_prices_is_named(shared_data: Path):
-    with pytest.raises(DataError, match=r"no prices of 999999\.SZ within"):
+    with pytest.raises(DataError, match=r"data\.symbols: 999999\.SZ not in the table; symbols are written like"):
         load_china(shared_data, "2016-01-04", "2016-03-31", symbols=["000538.SZ", "999999.SZ"])

@@ -156,8 +156,8 @@ def feature_set(wanted: str | Iterable[str], panel: Panel) -> FeatureSet:
     if asked is not None or len(absent) == len(names):
         name = asked or absent[0]
         raise MissingTableError(
-            f"features: {name}: {panel.name} has no {INPUTS[name].place()}; add it (docs/data.md), or leave the "
-            f"feature out"
+            f"features: {name}: {panel.name} has no {INPUTS[name].place()}; add it (docs/data.md{_of_basics(name)}), "
+            f"or leave the feature out"
         )
     chosen = [name for name in names if name not in absent]
     return FeatureSet({name: CATALOGUE[name] for name in chosen}, OPTIONAL)
@@ -192,7 +192,13 @@ def _line(place: str, names: Sequence[str]) -> str:
     need = INPUTS[names[0]]
     items = ", ".join(dict.fromkeys(INPUTS[name].item for name in names))
     mend = f"name a file with the columns {items} under data.{need.table}" if need.table else f"add the column {items}"
+    mend += _of_basics(names[0])
     return f"Features left out for want of {place}: {len(names)} ({', '.join(names)}); {mend}."
+
+
+def _of_basics(name: str) -> str:
+    """How the Chinese tables give what is a column of the prices."""
+    return "; of the Chinese tables with data.basics: true" if INPUTS[name].field else ""
 
 
 def _met(name: str, panel: Panel) -> bool:
