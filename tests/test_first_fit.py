@@ -64,6 +64,22 @@ def test_the_lengths_of_a_searched_recipe_are_the_candidates_own(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (
+            {"search": {"recipe": "lstm", "space": {"lr": [0.1, 0.2]}, "method": "grid"}},
+            "search: 5 folds of 63 sessions",
+        ),
+        ({"cross_validation": {"folds": 4, "valid_days": 60}}, "cross_validation: 4 folds of 60 sessions"),
+    ],
+)
+def test_folds_for_which_the_history_is_too_short_are_refused_at_the_start(section, said, tmp_path):
+    with pytest.raises(FitError, match=said):
+        start(config(**section), tmp_path / "runs")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ("recipes.lstm.valid_days=-1", r"x: recipes\.lstm: valid_days: expected 0 or more sessions, got -1"),

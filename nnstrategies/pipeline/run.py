@@ -24,6 +24,7 @@ from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.market import Market, load_market
 from nnstrategies.pipeline.tasks import Task, features_of, on_panel, picked, samples_of, with_inputs
 from nnstrategies.samples import Samples
+from nnstrategies.search import cv_folds
 from nnstrategies.settings import MAIN, ChinaTables, RunConfig
 from nnstrategies.splits import refit_rows
 from nnstrategies.training import GroupedRecipe, Recipe, RefitPlan
@@ -156,9 +157,6 @@ class Run:
     def check_test(self) -> None:
         """Refuse before training what would make the figures of the test meaningless."""
         first, last = self.test_rows
-        asked, end = self.config.walk_forward.last_test, self.panel.sessions[-1]
-        if asked is not None and asked > end.item():
-            log.info("the test ends on %s, with the data; last_test is %s", end, asked)
         if not np.isfinite(self.samples.labels.returns[first : last + 1]).any():
             raise ConfigError(
                 f"walk_forward: no date of the test has a label {self.config.label.horizon_days} sessions ahead inside "
@@ -167,7 +165,22 @@ class Run:
         for name in self.config.recipes:
             self._check_fit(name)
             self._check_measure(name, first, last)
+        self._check_folds(first)
         self._check_benchmark(first, last)
+
+    def tell_end(self) -> None:
+        """Say where the test ends for want of data."""
+        asked, end = self.config.walk_forward.last_test, self.panel.sessions[-1]
+        if asked is not None and asked > end.item():
+            log.info("the test ends on %s, with the data; last_test is %s", end, asked)
+
+    def _check_folds(self, first: int) -> None:
+        """FitError where the history is too short for the folds before the test, or those of a search."""
+        folds, search = self.config.cross_validation, self.config.search
+        if folds:
+            cv_folds(first - 1, folds.folds, folds.valid_days, folds.embargo_days, "cross_validation")
+        if search and search.library is None:
+            cv_folds(self.plan_of(search.recipe).rows[0], search.folds, search.valid_days, search.embargo_days)
 
     def _check_benchmark(self, first: int, last: int) -> None:
         """A test beyond the benchmark's values would be held against a flat line."""
@@ -231,6 +244,7 @@ def start(config: RunConfig, runs: Path, also: Callable[[Run], None] | None = No
         folder.write_yaml("config.yaml", to_tree(config))
         run = _opened(folder, config)
         run.check_test()
+        run.tell_end()
         if also is not None:
             also(run)
     except BaseException:

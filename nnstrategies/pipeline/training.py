@@ -13,7 +13,7 @@ import pandas as pd
 from nnstrategies.evidence import evidence, ic, null_rank_ic, rank_ic
 from nnstrategies.market import market_rules
 from nnstrategies.pipeline.console import console
-from nnstrategies.pipeline.cross_validating import cross_validate, folds_of
+from nnstrategies.pipeline.cross_validating import cross_validate
 from nnstrategies.pipeline.explaining import explain
 from nnstrategies.pipeline.factor_tables import write_factors
 from nnstrategies.pipeline.forecasts import write_forecasts
@@ -62,7 +62,6 @@ def train(run: Run, explained: Sequence[str] | None = None) -> None:
         log.info("training: complete, not done again")
         return
     run.check_test()
-    folds_of(run)  # too short a history is known now
     quick_check(run)
     market_rules(run.config.market, run.panel).limits(run.test_rows[0])  # what the book cannot serve is known now
     check_inputs(run)
