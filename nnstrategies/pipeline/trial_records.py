@@ -135,7 +135,7 @@ def _run_identity(run: Run, name: str, strategy: str | None) -> dict[str, Any]:
     digest = hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:16]
     return {
         "recipe": {one: _made_of(run, one, tree) for one in portfolio.recipes},
-        "portfolio": [portfolio.score, portfolio.confirm, portfolio.exposure],
+        "portfolio": [portfolio.score, portfolio.confirm, portfolio.exposure, portfolio.hedged],
         "data": run.panel.fingerprint,
         "test": [str(run.panel.sessions[first]), str(run.panel.sessions[last])],
         "config": digest,
