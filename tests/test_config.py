@@ -52,6 +52,29 @@ def test_overrides_reach_into_sections_and_keep_their_types():
     assert config.strategy.stop is None
 
 
+def test_a_length_changed_in_a_resolved_config_reaches_the_recipes_that_do_not_name_their_own(tmp_path):
+    members = {"net": {**SMALL["recipes"]["net"], "embargo_days": 3}}
+    recipes = {
+        **SMALL["recipes"],
+        "own": {"kind": "ridge", "train_days": 77},
+        "all": {"kind": "ridge", "train_days": None},
+        "joint": {"kind": "ensemble", "members": members},
+    }
+    path = tmp_path / "config.yaml"
+    for before in ({}, {"train_days": 126, "embargo_days": 2}):
+        config = parse(small(recipes=recipes, walk_forward={**SMALL["walk_forward"], **before}), "x")
+        path.write_text(yaml.safe_dump(to_tree(config)), encoding="utf-8")
+        assert read_config(path) == config
+        sets = ["walk_forward.train_days=252", "walk_forward.valid_days=60", "walk_forward.embargo_days=5"]
+        found = read_config(path, sets).recipes
+        nets = [
+            (one.train_days, one.valid_days, one.embargo_days) for one in (found["net"], found["joint"].members["net"])
+        ]
+        assert nets == [(252, 60, 5), (252, 60, 3)]
+        assert (found["ridge"].train_days, found["own"].train_days) == (252, 77)
+    assert found["all"].train_days is None  # its own: all of the past, where the others had 126 sessions
+
+
 def changed(path: str, value: Any) -> dict[str, Any]:
     tree = small()
     *parents, last = path.split(".")

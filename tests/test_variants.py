@@ -184,13 +184,15 @@ def test_a_mistake_is_named(section, value, said):
 def test_a_variant_of_what_the_config_resolved_resolves_it_anew():
     changed = {
         "length": {"note": "half a year", "set": {"walk_forward.train_days": 126, "walk_forward.valid_days": 25}},
+        "section": {"note": "half a year", "set": {"walk_forward": {"first_test": "2015-11-02", "train_days": 126}}},
         "rules": {"note": "China", "set": {"market": "cn_a"}},
     }
     recipes = {"lstm": TREE["recipes"]["lstm"], "ridge": {"kind": "ridge"}, "own": {"kind": "ridge", "train_days": 77}}
     config = parse(TREE | {"variants": changed, "recipes": recipes}, "x")
-    length = config_of(config, "length").recipes
-    assert [length[name].train_days for name in ("lstm", "ridge", "own")] == [126, 126, 77]
-    assert length["lstm"].valid_days == 30  # the recipe's own
+    for variant in ("length", "section"):
+        changed_recipes = config_of(config, variant).recipes
+        assert [changed_recipes[name].train_days for name in ("lstm", "ridge", "own")] == [126, 126, 77]
+        assert changed_recipes["lstm"].valid_days == 30  # the recipe's own
     assert type(config_of(config, "rules").costs).__name__ == "ScheduleSettings"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
 from nnstrategies.report.forecasts import directions
 from nnstrategies.settings import RunConfig
-from nnstrategies.training import RECIPES, FitStore
+from nnstrategies.training import FitStore
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,8 @@ def config_of(config: RunConfig, variant: str) -> RunConfig:
     own_folds = any(key.startswith("cross_validation.") for key in changes)  # of which the others stay
     for key in ("variants", "published", *(() if own_folds else ("cross_validation",))):
         tree.pop(key)
-    _forget_defaults(tree, config, changes)
+    if "market" in changes:
+        tree.pop("costs")  # by default those of the book
     if chosen.recipes:
         _keep(tree, set(chosen.recipes))
     for key, value in changes.items():
@@ -77,24 +78,6 @@ def config_of(config: RunConfig, variant: str) -> RunConfig:
     tree["name"] = f"{config.name}-{variant}"
     tree["title"] = f"{config.title or config.name}: {chosen.note}"
     return parse(tree, f"variant {variant}")
-
-
-def _forget_defaults(tree: dict[str, Any], config: RunConfig, changes: Mapping[str, Any]) -> None:
-    """What the resolved config took from a key that the variant changes has to be resolved anew."""
-    if "market" in changes:
-        tree.pop("costs")
-    for name in ("train_days", "valid_days", "embargo_days"):
-        if f"walk_forward.{name}" not in changes:
-            continue
-        given = getattr(config.walk_forward, name)
-        for recipe in _with_members(tree["recipes"]):
-            usual = next((f.default for f in dataclasses.fields(RECIPES[recipe["kind"]]) if f.name == name), None)
-            if name in recipe and recipe[name] == (usual if given is None else given):
-                recipe.pop(name)
-
-
-def _with_members(recipes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [one for recipe in recipes.values() for one in (recipe, *_with_members(recipe.get("members", {})))]
 
 
 def _keep(tree: dict[str, Any], names: set[str]) -> None:
