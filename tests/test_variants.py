@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from nnstrategies.config import fast, parse, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline import report, run_variants, start, trade, train
-from nnstrategies.pipeline.variants import config_of
+from nnstrategies.pipeline.inputs import check_inputs
+from nnstrategies.pipeline.variants import _alike, _opened, config_of
 from nnstrategies.report.definitions import recipe_label
 from nnstrategies.search import CrossValidationSettings
 from tests.test_pipeline import FEATURES, NETWORK, TINY
@@ -111,6 +113,36 @@ def test_a_variant_that_only_trades_otherwise_takes_over_the_fits_of_the_run(tmp
         )
     assert rows["weekly"]["metrics"] != rows["cheap"]["metrics"]
     assert not (run.folder.path / "variants" / "cheap" / "fits" / "trees").exists()
+
+
+def task_of(recipe: str, of: str, since: str) -> dict[str, object]:
+    label = {"kind": "up_down", "horizon_days": 5, "relative": False}
+    picks = {"of": of, "since": since, "share": 0.5}
+    return {"recipes": [recipe], "features": FEATURES[:2], "window": 6, "label": label, "picks": picks}
+
+
+PICKED = {
+    **{key: value for key, value in TREE.items() if key != "published"},
+    "recipes": {name: {"kind": "ridge"} for name in ("ridge", "after_ridge", "after_trees")}
+    | {"trees": {"kind": "gradient_boosting", "iterations": 2}},
+    "tasks": {
+        "one": task_of("after_ridge", "ridge", "2015-09-01"),
+        "two": task_of("after_trees", "trees", "2015-09-01"),
+    },
+    "headline": "ridge",
+}
+
+
+def taken_over(folder: Path, changes: dict[str, object], **more: object) -> set[str]:
+    """The recipes whose fits a variant with ``changes`` takes over from the run."""
+    run = start(parse({**PICKED, "variants": {"other": {"note": "other", "set": changes}}, **more}, "x"), folder)
+    check_inputs(run)
+    return set(_alike(run, _opened(run.folder.path / "variants" / "other", config_of(run.config, "other"))))
+
+
+def test_fits_on_picks_that_the_mean_of_other_seeds_made_are_not_taken_over(tmp_path):
+    assert taken_over(tmp_path, {"strategy.rebalance": "week"}) == set(PICKED["recipes"])
+    assert taken_over(tmp_path, {"seeds": [1, 2]}) == {"ridge", "trees", "after_ridge"}  # ridge has no seed
 
 
 def test_a_variant_of_some_recipes_shuffles_labels_for_those_of_them_that_the_run_names():

@@ -113,14 +113,27 @@ def _alike(run: Run, own: Run) -> list[str]:
     trained, now = run.folder.read_json(FILE), inputs_of(own)
     if any(trained.get(key) != value for key, value in now.items() if key != "config"):
         return []
-    alike = []
-    for name, recipe in own.config.recipes.items():
-        known, task = run.config.task_of(name)[1], own.config.task_of(name)[1]
-        same = recipe == run.config.recipes.get(name) and own.config.inputs.get(name) == run.config.inputs.get(name)
-        if same and dataclasses.replace(known, recipes=()) == dataclasses.replace(task, recipes=()):
-            alike.append(name)
-    picked = {name: own.config.task_of(name)[1].picks for name in alike}
-    return [name for name in alike if (picks := picked[name]) is None or picks.of in alike]
+    alike = [name for name in own.config.recipes if _learns_alike(run, own, name)]
+    return [name for name in alike if _picked_alike(run, own, name, alike)]
+
+
+def _learns_alike(run: Run, own: Run, name: str) -> bool:
+    """Whether a recipe has the same settings, inputs and task in both."""
+    known, task = run.config.task_of(name)[1], own.config.task_of(name)[1]
+    return (
+        own.config.recipes[name] == run.config.recipes.get(name)
+        and own.config.inputs.get(name) == run.config.inputs.get(name)
+        and dataclasses.replace(known, recipes=()) == dataclasses.replace(task, recipes=())
+    )
+
+
+def _picked_alike(run: Run, own: Run, name: str, alike: Collection[str]) -> bool:
+    """Whether a recipe that learns from another's picks has the same ones: the mean of the run's seeds makes them."""
+    picks = own.config.task_of(name)[1].picks
+    if picks is None:
+        return True
+    same_seeds = run.config.seeds == own.config.seeds or not own.config.recipes[picks.of].seeded
+    return picks.of in alike and same_seeds
 
 
 def _measured(run: Run) -> dict[str, Any]:
