@@ -145,6 +145,21 @@ def test_fits_on_picks_that_the_mean_of_other_seeds_made_are_not_taken_over(tmp_
     assert taken_over(tmp_path, {"seeds": [1, 2]}) == {"ridge", "trees", "after_ridge"}  # ridge has no seed
 
 
+@pytest.mark.parametrize(("start_from", "kept"), [("scratch", {"trees"}), ("warm", set())])
+def test_fits_that_build_on_earlier_ones_are_taken_over_only_where_all_of_them_are_the_same(tmp_path, start_from, kept):
+    walk = {**TINY["walk_forward"], "refit": 40, "start": start_from}
+    earlier = task_of("after_trees", "trees", "2015-08-03")  # so that the trees are fitted from then on
+    found = taken_over(tmp_path, {"tasks.two": earlier}, walk_forward=walk)
+    assert found == {"ridge", "after_ridge"} | kept
+
+
+def test_fits_on_picks_of_other_refits_are_not_taken_over(tmp_path):
+    tasks = {"one": task_of("after_ridge", "ridge", "2015-09-01"), "two": task_of("after_trees", "ridge", "2015-08-03")}
+    walk = {**TINY["walk_forward"], "refit": 40}
+    found = taken_over(tmp_path, {"tasks.two.picks.of": "trees"}, walk_forward=walk, tasks=tasks)
+    assert found == {"ridge", "trees"}  # ridge is fitted from September on now: other sessions, so other picks
+
+
 def test_a_variant_of_some_recipes_shuffles_labels_for_those_of_them_that_the_run_names():
     recipes = {"ridge": {"kind": "ridge"}, "trees": {"kind": "gradient_boosting", "iterations": 2}}
     variants = {name: {"note": "alone", "set": {"headline": name}, "recipes": [name]} for name in recipes}

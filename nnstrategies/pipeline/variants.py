@@ -118,22 +118,23 @@ def _alike(run: Run, own: Run) -> list[str]:
 
 
 def _learns_alike(run: Run, own: Run, name: str) -> bool:
-    """Whether a recipe has the same settings, inputs and task in both."""
+    """Whether a recipe has the same settings, inputs and task, and the same refits where each builds on the last."""
     known, task = run.config.task_of(name)[1], own.config.task_of(name)[1]
     return (
         own.config.recipes[name] == run.config.recipes.get(name)
         and own.config.inputs.get(name) == run.config.inputs.get(name)
         and dataclasses.replace(known, recipes=()) == dataclasses.replace(task, recipes=())
+        and (not own.plan_of(name).follows or own.plan_of(name) == run.plan_of(name))
     )
 
 
 def _picked_alike(run: Run, own: Run, name: str, alike: Collection[str]) -> bool:
-    """Whether a recipe that learns from another's picks has the same ones: the mean of the run's seeds makes them."""
+    """Whether a recipe that learns from another's picks has the same ones: of the same refits, and mean over seeds."""
     picks = own.config.task_of(name)[1].picks
     if picks is None:
         return True
     same_seeds = run.config.seeds == own.config.seeds or not own.config.recipes[picks.of].seeded
-    return picks.of in alike and same_seeds
+    return picks.of in alike and same_seeds and own.plan_of(picks.of) == run.plan_of(picks.of)
 
 
 def _measured(run: Run) -> dict[str, Any]:
