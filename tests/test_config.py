@@ -131,6 +131,41 @@ def test_a_mistake_is_named_with_its_place_and_its_mend(tree, message):
         parse(tree, "x")
 
 
+NET = SMALL["recipes"]["net"]
+RIDGE: dict[str, Any] = {"kind": "ridge", "target": "percent"}
+RETURN = {"kind": "return", "horizon_days": 1, "relative": False}
+CLASSES = RETURN | {"kind": "up_down"}
+
+
+@pytest.mark.parametrize(
+    ("label", "recipe", "place", "target"),
+    [
+        (RETURN, NET, "net", "standardised"),
+        (RETURN, {**NET, "target": "rank"}, "net", "rank"),
+        (RETURN, NET | {"target": "percent"}, None, None),
+        (CLASSES, NET, None, None),
+        (CLASSES, {"kind": "ridge"}, "net", "rank"),
+        (CLASSES, {"kind": "gradient_boosting", "target": "standardised"}, "net", "standardised"),
+        (CLASSES, {"kind": "ensemble", "members": {"a": NET, "b": {"kind": "ridge"}}, "weights": "equal"}, "b", "rank"),
+        (RETURN, {"kind": "persistence"}, None, None),
+    ],
+)
+def test_a_model_of_one_symbol_must_learn_the_return_itself(label, recipe, place, target):
+    symbol = {"measure": "time", "label": label, "recipes": {"own": RIDGE, "net": recipe}, "headline": "own"}
+    portfolios = {"own": {"score": "own"}}
+    index = {"recipes": ["net"], "label": label, "subject": "benchmark", "measure": "time"}
+    each = small(**symbol, groups="symbol", portfolios=portfolios)
+    timed = small(**{**symbol, "label": {}, "measure": "across"}, tasks={"index": index}, portfolios=portfolios)
+    parse(small(**{**symbol, "label": CLASSES}, portfolios=portfolios), "pooled")
+    for tree in (each, timed):
+        if place is None:
+            parse(tree, "x")
+            continue
+        message = rf"x: recipes\..*{place}: target: expected percent .*got '{target}'; set target: percent"
+        with pytest.raises(ConfigError, match=message):
+            parse(tree, "x")
+
+
 def test_files_and_overrides_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(
         ConfigError, match=r"config nowhere: no such file, and no config of that name; known are csi300, quickstart"
