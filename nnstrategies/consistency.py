@@ -10,16 +10,19 @@ from nnstrategies.checked import suggest
 from nnstrategies.errors import ConfigError
 from nnstrategies.explain.classes import class_names
 from nnstrategies.features import feature_names
+from nnstrategies.labels import LabelKind
 from nnstrategies.report.definitions import BASELINES, CLASS_FIGURES, DEFINITIONS, REGIMES
 from nnstrategies.search.settings import check_search
 from nnstrategies.settings import MAIN, PortfolioSettings, RunConfig, TaskSettings
 from nnstrategies.training import (
     EnsembleRecipe,
+    GradientBoostingRecipe,
     LogisticRecipe,
     MomentumRecipe,
     NetworkRecipe,
     PersistenceRecipe,
     RandomForestRecipe,
+    RidgeRecipe,
 )
 from nnstrategies.training.recipe import Recipe
 
@@ -50,6 +53,8 @@ def check_whole(config: RunConfig, where: str) -> None:
         known = _named(task.features, f"{where}: features")
         seen = _named(config.inputs.get(name, known), f"{where}: inputs.{name}")
         _check_inputs(seen, known, f"{where}: inputs.{name}")
+        if task.groups == "symbol" or task.subject == "benchmark":
+            _check_target(recipe, task.label.kind, f"{where}: recipes.{name}")
         if isinstance(recipe, MomentumRecipe) and recipe.feature not in seen:
             raise ConfigError(
                 f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
@@ -197,6 +202,21 @@ def _named(wanted: str | tuple[str, ...], where: str) -> tuple[str, ...]:
         return feature_names(wanted)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_target(recipe: Recipe, label: LabelKind, where: str) -> None:
+    """A model of one symbol has one return a date: its place among those of the date is 0, whatever the return."""
+    if isinstance(recipe, EnsembleRecipe):
+        for name, member in recipe.members.items():
+            _check_target(member, label, f"{where}.members.{name}")
+    always = isinstance(recipe, RidgeRecipe | GradientBoostingRecipe)
+    if not always and not (isinstance(recipe, NetworkRecipe) and label == "return"):
+        return
+    if recipe.target != "percent":
+        raise ConfigError(
+            f"{where}: target: expected percent for a model of one symbol (groups symbol or subject benchmark), which "
+            f"has one return a date and none to compare it with; got {recipe.target!r}; set target: percent"
+        )
 
 
 def _check_inputs(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> None:

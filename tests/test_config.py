@@ -52,6 +52,29 @@ def test_overrides_reach_into_sections_and_keep_their_types():
     assert config.strategy.stop is None
 
 
+def test_a_length_changed_in_a_resolved_config_reaches_the_recipes_that_do_not_name_their_own(tmp_path):
+    members = {"net": {**SMALL["recipes"]["net"], "embargo_days": 3}}
+    recipes = {
+        **SMALL["recipes"],
+        "own": {"kind": "ridge", "train_days": 77},
+        "all": {"kind": "ridge", "train_days": None},
+        "joint": {"kind": "ensemble", "members": members},
+    }
+    path = tmp_path / "config.yaml"
+    for before in ({}, {"train_days": 126, "embargo_days": 2}):
+        config = parse(small(recipes=recipes, walk_forward={**SMALL["walk_forward"], **before}), "x")
+        path.write_text(yaml.safe_dump(to_tree(config)), encoding="utf-8")
+        assert read_config(path) == config
+        sets = ["walk_forward.train_days=252", "walk_forward.valid_days=60", "walk_forward.embargo_days=5"]
+        found = read_config(path, sets).recipes
+        nets = [
+            (one.train_days, one.valid_days, one.embargo_days) for one in (found["net"], found["joint"].members["net"])
+        ]
+        assert nets == [(252, 60, 5), (252, 60, 3)]
+        assert (found["ridge"].train_days, found["own"].train_days) == (252, 77)
+    assert found["all"].train_days is None  # its own: all of the past, where the others had 126 sessions
+
+
 def changed(path: str, value: Any) -> dict[str, Any]:
     tree = small()
     *parents, last = path.split(".")
@@ -106,6 +129,41 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 def test_a_mistake_is_named_with_its_place_and_its_mend(tree, message):
     with pytest.raises(ConfigError, match=message):
         parse(tree, "x")
+
+
+NET = SMALL["recipes"]["net"]
+RIDGE: dict[str, Any] = {"kind": "ridge", "target": "percent"}
+RETURN = {"kind": "return", "horizon_days": 1, "relative": False}
+CLASSES = RETURN | {"kind": "up_down"}
+
+
+@pytest.mark.parametrize(
+    ("label", "recipe", "place", "target"),
+    [
+        (RETURN, NET, "net", "standardised"),
+        (RETURN, {**NET, "target": "rank"}, "net", "rank"),
+        (RETURN, NET | {"target": "percent"}, None, None),
+        (CLASSES, NET, None, None),
+        (CLASSES, {"kind": "ridge"}, "net", "rank"),
+        (CLASSES, {"kind": "gradient_boosting", "target": "standardised"}, "net", "standardised"),
+        (CLASSES, {"kind": "ensemble", "members": {"a": NET, "b": {"kind": "ridge"}}, "weights": "equal"}, "b", "rank"),
+        (RETURN, {"kind": "persistence"}, None, None),
+    ],
+)
+def test_a_model_of_one_symbol_must_learn_the_return_itself(label, recipe, place, target):
+    symbol = {"measure": "time", "label": label, "recipes": {"own": RIDGE, "net": recipe}, "headline": "own"}
+    portfolios = {"own": {"score": "own"}}
+    index = {"recipes": ["net"], "label": label, "subject": "benchmark", "measure": "time"}
+    each = small(**symbol, groups="symbol", portfolios=portfolios)
+    timed = small(**{**symbol, "label": {}, "measure": "across"}, tasks={"index": index}, portfolios=portfolios)
+    parse(small(**{**symbol, "label": CLASSES}, portfolios=portfolios), "pooled")
+    for tree in (each, timed):
+        if place is None:
+            parse(tree, "x")
+            continue
+        message = rf"x: recipes\..*{place}: target: expected percent .*got '{target}'; set target: percent"
+        with pytest.raises(ConfigError, match=message):
+            parse(tree, "x")
 
 
 def test_files_and_overrides_that_cannot_be_read_are_named(tmp_path):
