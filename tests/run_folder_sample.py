@@ -269,6 +269,7 @@ def _manifest(days: pd.DatetimeIndex, sample: Sample) -> dict[str, Any]:
         "label": {"kind": "return", "horizon_days": 10},
         "test": {"first": f"{days[0]:%Y-%m-%d}", "last": f"{days[-1]:%Y-%m-%d}"},
         "headline": HEADLINE,
+        "leaks": [],
         "published": PUBLISHED,
         "periods": PERIODS,
         "tasks": {"main": {"recipes": list(RECIPES), "overlap_days": 10}},

@@ -30,6 +30,7 @@ from nnstrategies.report.run_folder import RunFolder, read_run_folder
 from nnstrategies.report.sales import sales_table
 from nnstrategies.report.scatter import risk_and_return
 from nnstrategies.report.selection import ensembles, searched, trials_note
+from nnstrategies.report.stamp import stamp
 from nnstrategies.report.svg import Chart
 from nnstrategies.report.tearsheet import tear_sheet
 from nnstrategies.report.threshold_chart import threshold_charts
@@ -75,6 +76,7 @@ def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str,
     return {
         "manifest": run.manifest,
         "label": recipe_label(run.headline),
+        "stamp": stamp(run.manifest["leaks"]),
         "verdict": verdict(run, score, result, metrics),
         "findings": [score, result],
         "tiles": _tiles(run, metrics),

@@ -69,7 +69,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {  # tables that some runs have no rows f
 }
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
-    *("benchmark", "costs", "market"),
+    *("leaks", "benchmark", "costs", "market"),
 )
 MARKET = ("book", "title", "unsure", "slippage")
 DIVIDEND_TAX = "expenses:dividend_tax"
