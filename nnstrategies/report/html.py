@@ -32,6 +32,7 @@ from nnstrategies.report.scatter import risk_and_return
 from nnstrategies.report.selection import ensembles, searched, trials_note
 from nnstrategies.report.stamp import stamp
 from nnstrategies.report.svg import Chart
+from nnstrategies.report.symbols import direction_symbols
 from nnstrategies.report.tearsheet import tear_sheet
 from nnstrategies.report.threshold_chart import threshold_charts
 from nnstrategies.report.verdict import result_finding, score_finding, verdict
@@ -76,6 +77,7 @@ def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str,
     return {
         "manifest": run.manifest,
         "label": recipe_label(run.headline),
+        "judged": recipe_label(run.judged),
         "stamp": stamp(run.manifest["leaks"]),
         "verdict": verdict(run, score, result, metrics),
         "findings": [score, result],
@@ -148,6 +150,7 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "classes": class_table(run),
         "importance": importance_table(run),
         "forecasts": forecast_table(run),
+        "symbols": direction_symbols(run),
         "forecast_symbols": symbol_table(run),
         "screens": screen_table(run),
         "quintiles": quintile_table(run),
