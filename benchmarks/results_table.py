@@ -10,7 +10,7 @@ from nnstrategies.report.html import report_tables
 from nnstrategies.report.stamp import stamp
 from nnstrategies.report.tables import Table
 
-USUAL = ("published", "comparison", "evidence", "forecasts", "variants")
+USUAL = ("published", "comparison", "trades", "evidence", "forecasts", "variants")
 
 
 def markdown(table: Table) -> list[str]:

@@ -295,6 +295,33 @@ def test_the_comparison_shows_seeds_as_mean_and_sample_deviation(built: Path) ->
     assert [r.label for r in table.rows][-3:] == ["Momentum", "Equal weight", "Benchmark"]
 
 
+def test_every_portfolio_shows_its_turnover_win_rate_and_months_and_a_dash_where_nothing_is_traded(built: Path) -> None:
+    run = read_run_folder(built)
+    figures = run_metrics(run)
+    rows = {row.label: row.cells for row in report_tables(built)["trades"].rows}
+    for name, label in (("ridge", "Ridge"), ("momentum", "Momentum")):
+        own = figures[name]
+        traded = [percent(own["turnover"]), ratio(own["sales"], 0), percent(own["win_rate_sales"])]
+        assert rows[label][:3] == traded
+        assert rows[label][4:] == [ratio(own["skew_months"]), ratio(own["excess_kurtosis_months"])]
+    assert rows["Equal weight"][:3] == ["\u2013"] * 3
+    assert "\u2013" not in rows["Equal weight"][3:]
+    assert rows["single seeds (2)"][1] == f"{figures['lstm/0']['sales']:.0f} ± 0"
+
+
+def test_a_papers_win_rate_and_turnover_stand_beside_those_of_any_portfolio(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["published"]["figures"] = {"ridge": {"turnover": 3.1, "win_rate_sales": 0.547}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    table = report_tables(folder)["published"]
+    assert table.head == ["Portfolio", "Turnover (one-sided)", "Win rate, sales"]
+    figures = run_metrics(read_run_folder(folder))["ridge"]
+    assert [row.cells for row in table.rows] == [
+        [percent(3.1), percent(0.547)],
+        [percent(figures["turnover"]), percent(figures["win_rate_sales"])],
+    ]
+
+
 def test_known_truth_shows_each_models_share_of_the_best_reachable(built: Path) -> None:
     table = known_truth(read_run_folder(built))
     assert table is not None

@@ -128,6 +128,7 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
 def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, tables.Table | None]:
     return {
         "comparison": tables.comparison(run, metrics),
+        "trades": tables.trades(run, metrics),
         "published": published(run, metrics),
         "variants": variants(run, metrics),
         "ensembles": ensembles(run),
