@@ -123,7 +123,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
 
 
 def fast(config: RunConfig) -> RunConfig:
-    """The same run with fewer seeds, epochs and search trials; dates, universe, features, costs and rules stay.
+    """The same run with fewer seeds, epochs, trials and shuffled labels; dates, universe, features, costs, rules stay.
 
     At most 2 seeds, of an ensemble's own 1, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials, 3 where
     each symbol has a search of its own, also of variants. A grid has all of its combinations.

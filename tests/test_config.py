@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields
 from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
-from nnstrategies.config import available, parse, read_config, to_tree
+from nnstrategies.cli import app
+from nnstrategies.config import available, fast, parse, read_config, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.settings import RunConfig
 
@@ -34,6 +37,17 @@ def test_every_config_that_ships_parses_and_its_resolved_form_is_the_same_config
 def test_the_defaults_of_a_network_are_the_papers():
     recipe = parse(small(), "x").recipes["net"]
     assert (recipe.name, recipe.model, recipe.epochs, recipe.batch, recipe.patience) == ("net", "lstm", 200, 64, 10)
+
+
+def test_the_help_of_fast_names_everything_that_it_cuts():
+    whole = parse(small(seeds=[1, 2, 3], evidence={"refits": 19}), "x")
+    fewer = fast(whole)
+    assert {f.name for f in fields(whole) if getattr(whole, f.name) != getattr(fewer, f.name)} == {
+        *("name", "title", "seeds", "recipes", "evidence"),
+    }
+    assert fewer.evidence.refits == 5
+    (option,) = [one for one in get_command(app).commands["run"].params if one.name == "fast"]
+    assert option.help == "Fewer seeds, epochs, search trials and refits on shuffled labels (5); everything else stays."
 
 
 def test_a_config_is_frozen():

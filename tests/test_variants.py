@@ -14,6 +14,7 @@ from nnstrategies.pipeline import report, run_variants, start, trade, train
 from nnstrategies.pipeline.inputs import check_inputs
 from nnstrategies.pipeline.variants import _alike, _opened, config_of
 from nnstrategies.report.definitions import recipe_label
+from nnstrategies.report.stamp import stamp
 from nnstrategies.search import CrossValidationSettings
 from tests.test_pipeline import FEATURES, NETWORK, TINY
 
@@ -77,7 +78,9 @@ def test_each_variant_is_a_run_of_its_own_with_a_row_beside(finished):
         assert returns["benchmark"].equals(own["benchmark"])
         assert (folder / "report.html").is_file()
     stamped = (finished.folder.path / "variants" / "whole_sample_scaler" / "report.html").read_text(encoding="utf-8")
-    assert "reads the future on purpose" in stamped
+    assert f'<aside class="stamp"><p>{stamp(["leaky_minmax of lstm"])}</p></aside>' in stamped
+    honest = (finished.folder.path / "report.html").read_text(encoding="utf-8")
+    assert "<aside" not in honest
 
 
 def test_a_variant_that_only_trades_otherwise_takes_over_the_fits_of_the_run(tmp_path):

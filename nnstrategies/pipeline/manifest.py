@@ -15,6 +15,7 @@ from nnstrategies.market.read import read_book
 from nnstrategies.pipeline.folder import code_versions
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.tasks import Task
+from nnstrategies.report.stamp import LEAKY
 from nnstrategies.settings import MAIN
 from nnstrategies.training import NetworkRecipe
 from nnstrategies.training.device import resolve_device
@@ -29,8 +30,6 @@ SIMULATED = (
     "not that money can be made."
 )
 CONSTANT = "Slippage is the same for small and large orders; large orders would pay more."
-
-LEAKY = "This run reads the future on purpose, to measure what that gains; no figure here could be earned: {}."
 
 
 def write_manifest(run: Run, strategy: str | None = None) -> None:
