@@ -79,8 +79,8 @@ def _monthly(folder: Path, symbols: AnyArray, last: np.datetime64, notes: LoadRe
     """
     lost = "nobody knows the industries: there is no excess return by industry, and no max_industry; "
     lost += "industries=None, in a config data.industries: null, accepts that"
-    columns, before = ["date", "symbol", "industry_sw"], [("date", "<", last.item())]
-    table = read_china_table(folder, "cn_fundamentals_monthly", columns, lost, before)
+    columns = ["date", "symbol", "industry_sw"]
+    table = read_china_table(folder, "cn_fundamentals_monthly", columns, lost, [("date", "<", last.item())])
     table = table[table["symbol"].isin(set(symbols))].sort_values(["symbol", "date"], kind="stable")
     _tell(table, last, notes)
     days = table["date"].to_numpy().astype("datetime64[D]") + np.timedelta64(1, "D")

@@ -207,7 +207,7 @@ def run_metrics(run: RunFolder) -> dict[str, dict[str, Metric]]:
     return result
 
 
-def _of_trades(row: Mapping[str, Any]) -> dict[str, float]:
+def _of_trades(row: Mapping[Any, Any]) -> dict[str, float]:
     return {
         "turnover": one_sided_turnover(row["traded"], row["mean_value"], int(row["sessions"])),
         "win_rate_sales": _ratio(row["won"], row["sales"]),

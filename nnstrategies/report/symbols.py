@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -21,9 +24,9 @@ def direction_symbols(run: RunFolder) -> Table | None:
     table = table[table["recipe"].isin(names)]
     rows = []
     for label, part in parts(table):
-        found = shares(part).set_index("recipe")
+        found = {row["recipe"]: row for row in shares(part).to_dict("records")}
         yardstick = commoner(part[part["recipe"] == (run.judged if run.judged in names else names[0])])
-        cells = [yardstick, *(_cell(found.loc[name]) if name in found.index else DASH for name in names)]
+        cells = [yardstick, *(_cell(found[name]) if name in found else DASH for name in names)]
         several = part["symbol"].nunique()
         remark = f"{several} symbols" if several > 1 else ""
         rows.append(Row(label, cells, remark, "headline" if label == "All" else "sum" if remark else ""))
@@ -44,7 +47,7 @@ def _named(run: RunFolder, table: pd.DataFrame) -> list[str]:
     return sorted((str(name) for name in acted.index[acted > 0]), key=lambda name: name not in networks)
 
 
-def _cell(found: pd.Series) -> str:
+def _cell(found: Mapping[Any, Any]) -> str:
     text = percent(found["right"])
     if np.isfinite(found["spread"]):
         text = f"{text.removesuffix(chr(160) + '%')} ± {percent(found['spread'])}"
