@@ -210,10 +210,9 @@ def _check_target(recipe: Recipe, label: LabelKind, where: str) -> None:
     if isinstance(recipe, EnsembleRecipe):
         for name, member in recipe.members.items():
             _check_target(member, label, f"{where}.members.{name}")
-    always = isinstance(recipe, RidgeRecipe | GradientBoostingRecipe)
-    if not always and not (isinstance(recipe, NetworkRecipe) and label == "return"):
+    if isinstance(recipe, NetworkRecipe) and label != "return":
         return
-    if recipe.target != "percent":
+    if isinstance(recipe, NetworkRecipe | RidgeRecipe | GradientBoostingRecipe) and recipe.target != "percent":
         raise ConfigError(
             f"{where}: target: expected percent for a model of one symbol (groups symbol or subject benchmark), which "
             f"has one return a date and none to compare it with; got {recipe.target!r}; set target: percent"
