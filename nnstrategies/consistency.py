@@ -63,10 +63,11 @@ def check_whole(config: RunConfig, where: str) -> None:
         _known(name, config.recipes, "recipe", f"{where}: inputs")
     for name in config.evidence.recipes or ():
         _known(name, config.recipes, "recipe", f"{where}: evidence.recipes")
-    different = len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds)
+    seeds = config.seeds
+    usable = len(seeds) > 0 and len(set(seeds)) == len(seeds) and all(0 <= seed < 2**32 for seed in seeds)
     checks = (
         (config.workers >= 1, "workers: expected at least 1"),
-        (different, "seeds: expected different whole numbers"),
+        (usable, f"seeds: expected different whole numbers from 0 to 2**32 - 1, got {list(seeds)}"),
         (config.evidence.refits >= 0, "evidence.refits: expected 0 or more"),
         (config.evidence.every_days >= 1, "evidence.every_days: expected at least 1 session"),
     )
@@ -209,10 +210,9 @@ def _check_target(recipe: Recipe, label: LabelKind, where: str) -> None:
     if isinstance(recipe, EnsembleRecipe):
         for name, member in recipe.members.items():
             _check_target(member, label, f"{where}.members.{name}")
-    always = isinstance(recipe, RidgeRecipe | GradientBoostingRecipe)
-    if not always and not (isinstance(recipe, NetworkRecipe) and label == "return"):
+    if isinstance(recipe, NetworkRecipe) and label != "return":
         return
-    if recipe.target != "percent":
+    if isinstance(recipe, NetworkRecipe | RidgeRecipe | GradientBoostingRecipe) and recipe.target != "percent":
         raise ConfigError(
             f"{where}: target: expected percent for a model of one symbol (groups symbol or subject benchmark), which "
             f"has one return a date and none to compare it with; got {recipe.target!r}; set target: percent"

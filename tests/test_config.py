@@ -117,6 +117,12 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (changed("headline", "nett"), r"x: headline: 'nett' is no recipe; did you mean 'net'\?"),
         (changed("inputs", {"rige": ["ret_1"]}), r"x: inputs: 'rige' is no recipe; did you mean 'ridge'\?"),
         (changed("seeds", [1, 1]), r"x: seeds: expected different whole numbers"),
+        (changed("seeds", [1, -1]), r"x: seeds: expected .* from 0 to 2\*\*32 - 1, got \[1, -1\]"),
+        (changed("seeds", [2**32]), r"x: seeds: expected .* from 0 to 2\*\*32 - 1, got \[4294967296\]"),
+        (
+            changed("recipes.both", {"kind": "ensemble", "members": {"a": {"kind": "ridge"}}, "seeds": [-1]}),
+            r"x: recipes\.both.*expected members and different seeds from 0 on, got 1 members and seeds \[-1\]",
+        ),
         (changed("window", 0), r"x: window: expected at least 1 session"),
         (changed("label.kind", "updown"), r"x: label\.kind: .*'up_down'.*got 'updown'"),
         (changed("walk_forward.last_test", "2015-06-01"), r"x: walk_forward: last_test lies before first_test"),

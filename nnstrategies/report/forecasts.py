@@ -65,6 +65,8 @@ def forecast_table(run: RunFolder) -> Table | None:
     note += "standard deviation over seeds; in brackets how many days those are of all whose price moved. Commoner "
     note += "direction: what naming the same direction every day would reach, chosen afterwards. Stocks move together, "
     note += "so the days count for fewer than their number."
+    if any(row.cells[0] == DASH for row in rows if row.kind != "baseline"):
+        note += " No price (–) is named by a probability, nor by a return that counts from an open not known yet."
     if opens:
         note += " Opens are nearer to what was known than closes: compare them with their own persistence only."
     return Table(head, rows, note=note)
