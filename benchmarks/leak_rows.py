@@ -3,8 +3,8 @@
 Every leaky variant of every system's config, cut down by small_systems.py but trained for longer, runs on random walks
 (a simulated market without a signal and without a drift) beside the same system without the leak. Printed are mean and
 standard error over the markets of the direction accuracy of what forecasts single series (an honest one is at 50 %), of
-the rank IC of what orders stocks (0), and for a leaky choice of members, which changes no model, of what the members
-earned a year. Beside the headline's recipes stands a linear fit on the last days of the same inputs: what the leak is
+the rank IC of what orders stocks (0), and for a leaky choice of members also of what equal weight of them earned a
+year. Beside the headline's recipes stands a linear fit on the last days of the same inputs: what the leak is
 worth to whoever looks. Where a leak changes nothing, the row says so. See docs/evidence.md.
 """
 
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from signal_off import trained
-from small_systems import Tree, asked, chosen_on_the_test, headline_alone, into_the_test, small_tree
+from small_systems import Tree, asked, chosen_on_the_test, headline_alone, into_the_test, members_of, small_tree
 
 from nnstrategies.config import parse
 from nnstrategies.evidence import mean_rank_ic
-from nnstrategies.feeds.simulated import SimulatedMarket, simulate
+from nnstrategies.feeds.simulated import simulate
 from nnstrategies.panel import Panel
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.tasks import on_panel
@@ -51,10 +51,12 @@ def _trained(recipe: str, epochs: int, batch: int) -> Tree:
 
 
 _LONGER: dict[str, Tree] = {
-    "S1": {"data.sessions": 720, "walk_forward.last_test": "2014-11-14", "recipes.cnn.epochs": 15},
+    "S1": {"data.sessions": 720, "walk_forward.last_test": "2014-11-14", "recipes.cnn.epochs": 15}
+    | {"variants.leaky_members.set": members_of("2014-11-14")},
     "S2": _YEAR
     | {"data.suspensions_per_year": 3.0, "recipes.cnn_lstm.epochs": 10}
-    | {"variants.test_chooses_the_epoch.set": chosen_on_the_test("2018-08-24", 243, 60)},
+    | {"variants.test_chooses_the_epoch.set": chosen_on_the_test("2018-08-24", 243, 60)}
+    | {"variants.leaky_members.set": members_of("2018-08-24")},
     "S3": _YEAR | {"data.dividends_per_year": 1.0} | _trained("lstm", 10, 32),
     "S4": {"walk_forward.refit": "month", "recipes.lstm.epochs": 10, "data.sessions": 600},
     "S5": _YEAR
@@ -125,9 +127,10 @@ def _figure(run: Run, recipe: str, who: str, samples: Samples, scores: AnyArray)
     return {f"{who}, direction": float((np.sign(own) == np.sign(came))[acted].mean())}
 
 
-def members_earned(market: SimulatedMarket, first: str, last: str) -> tuple[float, float]:
+def members_earned(config: RunConfig) -> tuple[float, float]:
     """Mean return a year of equal weight over the test: of the members by date, and of those of its last day."""
-    panel = simulate(market)[0]
+    panel, walk = simulate(config.data)[0], config.walk_forward
+    first, last = str(walk.first_test), str(walk.last_test)
     rows = slice(panel.calendar.first_on_or_after(first), panel.calendar.last_on_or_before(last) + 1)
     return _earned(panel, panel.members[rows], rows), _earned(panel, panel.members[rows.stop - 1], rows)
 
@@ -145,16 +148,12 @@ def compared(system: str, variant: str, seeds: Sequence[int], honest: dict[int, 
     found: dict[str, Figure] = {}
     for seed in seeds:
         tree = walks(system, seed)
+        if seed not in honest:
+            honest[seed] = figures(headline_alone(tree))
+        leaky = figures(headline_alone(tree, variant))
+        pairs = {name: (honest[seed][name], leaky[name]) for name in leaky}
         if MEMBERS in tree["variants"][variant]["set"]:
-            config = parse(tree, system)
-            walk = config.walk_forward
-            pair = members_earned(config.data, str(walk.first_test), str(walk.last_test))
-            pairs = {"members, return a year": pair}
-        else:
-            if seed not in honest:
-                honest[seed] = figures(headline_alone(tree))
-            leaky = figures(headline_alone(tree, variant))
-            pairs = {name: (honest[seed][name], leaky[name]) for name in leaky}
+            pairs |= {"members, return a year": members_earned(parse(tree, system))}
         for name, (own, other) in pairs.items():
             one = found.setdefault(name, Figure(name, [], []))
             one.honest.append(own)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 from nnstrategies.report.html import report_tables
+from nnstrategies.report.stamp import stamp
 from nnstrategies.report.tables import Table
 
-USUAL = ("published", "comparison", "evidence", "forecasts", "variants")
+USUAL = ("published", "comparison", "trades", "evidence", "forecasts", "variants")
 
 
 def markdown(table: Table) -> list[str]:
@@ -27,6 +29,8 @@ def main(folder: Path, names: list[str]) -> None:
     tables = report_tables(folder)
     if unknown := [name for name in names if name not in tables]:
         sys.exit(f"no table {', '.join(unknown)}; there are {', '.join(tables)}")
+    if said := stamp(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["leaks"]):
+        print(f"**{said}**\n")
     for name in names or [name for name in USUAL if name in tables]:
         print(f"## {name}", "", *markdown(tables[name]), "", sep="\n")
 

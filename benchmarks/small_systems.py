@@ -58,6 +58,11 @@ def into_the_test(day: str) -> Tree:
     return {f"recipes.sequence_lstm.{key}": value for key, value in changes.items()} | {"evidence.refits": 0}
 
 
+def members_of(day: str) -> Tree:
+    """The variant with the members of ``day``, the test's last, all along."""
+    return {"data.leaky_members_on": day, "evidence.refits": 0}
+
+
 def chosen_on_the_test(last: str, test_days: int, valid_days: int) -> Tree:
     """S2's variant whose epoch is chosen on the test of ``test_days`` sessions to ``last``."""
     changes = {"leaky_until": last, "valid_days": test_days, "embargo_days": valid_days}
@@ -82,6 +87,7 @@ _CUTS: dict[str, Tree] = {
         "recipes.timer.epochs": 2,
         "recipes.timer.settings": {"hidden": 6, "dense": 4},
         "strategy.top_n": 5,
+        "variants.leaky_members.set": members_of("2014-02-14"),
     },
     "S2": {
         "data": _MARKET | {"symbols": 20, "members": 16, "sessions": 480, "seed": 5},
@@ -89,6 +95,7 @@ _CUTS: dict[str, Tree] = {
         "recipes.cnn_lstm.epochs": 2,
         "recipes.cnn_lstm.settings": {"channels_1": 4, "channels_2": 8, "hidden": 8, "dense": 8},
         "variants.test_chooses_the_epoch.set": chosen_on_the_test("2016-12-15", 115, 40),
+        "variants.leaky_members.set": members_of("2016-12-15"),
         "strategy.top_n": 5,
         "strategy.min_listed_days": 0,
     },
@@ -104,6 +111,7 @@ _CUTS: dict[str, Tree] = {
         "tasks.filter.window": 8,
         "tasks.filter.picks": {"of": "factors", "since": "2016-07-01", "top_n": 6},
         "variants.screened_to_2020_08.set": {"recipes.factors.leaky_until": "2017-02-28", "evidence.refits": 0},
+        "variants.trained_into_the_test.set": {"recipes.lstm.leaky_until": "2017-02-28", "evidence.refits": 0},
         "strategy.top_n": 6,
         "strategy.max_weight": 0.3,
     },

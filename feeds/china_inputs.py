@@ -45,7 +45,8 @@ def add_basics(
     late. Until then it is multiplied by the step of adj_factor, where that is 1.15 or more (no dividend is as large).
     """
     columns = ["date", "symbol", *BASICS]
-    lost = "there is no turnover value, no float and no daily ratio"
+    lost = "there is no turnover value, no float and no daily ratio; basics=False, in a config data.basics: false, "
+    lost += "accepts that: feature sets then leave out what is made of them"
     table = read_china_table(folder, "cn_basics", columns, lost, window(first, last))
     refuse_repeated(folder / "cn_basics.parquet", table)
     keys = pd.MultiIndex.from_frame(table[["symbol", "date"]])
@@ -85,9 +86,9 @@ def monthly_fundamentals(folder: Path, symbols: AnyArray, sessions: DateArray, n
     """
     first, last = sessions[0], sessions[-1]
     columns = ["date", "symbol", *PRICED, *REPORTED]
-    table = read_china_table(
-        folder, "cn_fundamentals_monthly", columns, "there are no fundamentals", window(first - _BEFORE, last)
-    )
+    lost = "there are no fundamentals; fundamentals=None, in a config data.fundamentals: null, accepts that: "
+    lost += "feature sets then leave out what is made of them"
+    table = read_china_table(folder, "cn_fundamentals_monthly", columns, lost, window(first - _BEFORE, last))
     refuse_repeated(folder / "cn_fundamentals_monthly.parquet", table)
     table = table[table["symbol"].isin(set(symbols))].reset_index(drop=True)
     table["symbol"] = table["symbol"].astype(object)

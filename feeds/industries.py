@@ -77,7 +77,9 @@ def _monthly(folder: Path, symbols: AnyArray, last: np.datetime64, notes: LoadRe
 
     A month's row counts from the first session after its end on; after a symbol's last row the industry carries on.
     """
-    columns, lost = ["date", "symbol", "industry_sw"], "nobody knows the industries"
+    lost = "nobody knows the industries: there is no excess return by industry, and no max_industry; "
+    lost += "industries=None, in a config data.industries: null, accepts that"
+    columns = ["date", "symbol", "industry_sw"]
     table = read_china_table(folder, "cn_fundamentals_monthly", columns, lost, [("date", "<", last.item())])
     table = table[table["symbol"].isin(set(symbols))].sort_values(["symbol", "date"], kind="stable")
     _tell(table, last, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,8 @@ class SimulatedMarket:
     and ``order`` are the strengths of the three predictable parts: the drift of the next session, in units of the
     symbol's daily volatility, per unit of state (see ``truth.states``); ``signal=False`` leaves them out of the prices.
     They are far above anything that a real market offers. Rates are per symbol and year; volatility (daily,
-    idiosyncratic) and beta are drawn evenly from their ranges. Raises ConfigError for impossible settings.
+    idiosyncratic) and beta are drawn evenly from their ranges. leaky_members_on: the members of that day all along,
+    which is survivorship: only to measure what it gains. Raises ConfigError for impossible settings.
     """
 
     symbols: int = 120
@@ -79,6 +81,7 @@ class SimulatedMarket:
     dividends_per_year: float = 0.7
     splits_per_year: float = 0.15
     industries: int = 0  # how many names the symbols are given, evenly by chance; prices know nothing of them
+    leaky_members_on: dt.date | None = None
 
     def __post_init__(self) -> None:
         for name, least in _AT_LEAST.items():

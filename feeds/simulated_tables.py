@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies.calendar import Calendar, to_day
+from nnstrategies.errors import ConfigError
 from nnstrategies.feeds.simulated_settings import SimulatedMarket
 from nnstrategies.panel import Status
 from nnstrategies.typing import AnyArray, BoolArray, DateArray, FloatArray, IntArray
@@ -92,11 +93,11 @@ def plan_actions(market: SimulatedMarket, sessions: DateArray, status: AnyArray)
 def membership_table(
     market: SimulatedMarket, sessions: DateArray, symbols: tuple[str, ...], size: FloatArray, eligible: BoolArray
 ) -> tuple[pd.DataFrame, BoolArray]:
-    """Return events ``membership`` and the members [T, N]: the most traded of the last 60 sessions.
+    """Return events ``membership`` and the members [T, N] of the index: the most traded of the last 60 sessions.
 
     size: amount [T, N], NaN where not listed; the choice of row t uses rows up to t - 1 (row 0 for the first choice).
     eligible: [T, N]. The choice is made anew on the first session of March, June, September and December; in between
-    members leave only by delisting.
+    members leave only by delisting. Under ``leaky_members_on`` the events, not the index, are those of one day.
     """
     months = sessions.astype("datetime64[M]").astype(np.int64) % 12 + 1
     review = np.flatnonzero((months[1:] != months[:-1]) & (months[1:] % 3 == 0)) + 1
@@ -108,17 +109,33 @@ def membership_table(
         member[t:] = False
         member[t:, chosen[traded[chosen] > 0]] = True
     member &= np.isfinite(size)
+    told = member if market.leaky_members_on is None else _of_one_day(market, sessions, member) & np.isfinite(size)
+    return _spans(told, sessions, symbols), member
+
+
+def _of_one_day(market: SimulatedMarket, sessions: DateArray, member: BoolArray) -> BoolArray:
+    """[N] the members of ``leaky_members_on``."""
+    day = np.datetime64(market.leaky_members_on, "D")
+    if not sessions[0] <= day <= sessions[-1]:
+        raise ConfigError(
+            f"simulated market: leaky_members_on: expected a day within {sessions[0]}..{sessions[-1]}, got {day}"
+        )
+    chosen: BoolArray = member[int(np.searchsorted(sessions, day, side="right")) - 1]
+    return chosen
+
+
+def _spans(member: BoolArray, sessions: DateArray, symbols: tuple[str, ...]) -> pd.DataFrame:
+    """Events ``membership``: each symbol's joining and leaving."""
     before = np.zeros_like(member)
     before[1:] = member[:-1]
     row, column = np.nonzero(member != before)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "symbol": np.asarray(symbols, dtype=object)[column],
             "known_at": sessions[row].astype("datetime64[s]"),
             "member": member[row, column],
         }
     )
-    return table, member
 
 
 def index_level(close: FloatArray, float_shares: FloatArray, member: BoolArray) -> FloatArray:

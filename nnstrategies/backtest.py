@@ -40,6 +40,11 @@ class BacktestResult:
     def final_value(self) -> float:
         return self.journal.account[-1].value
 
+    @property
+    def trades(self) -> dict[str, float]:
+        """All trades in figures, see ``recording.trades``."""
+        return recording.trades(self.journal)
+
     def frames(self) -> dict[str, pd.DataFrame]:
         """The run folder's tables by name, see ``recording.frames``."""
         return recording.frames(self.journal, self.panel, self.decisions)

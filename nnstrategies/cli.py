@@ -132,7 +132,11 @@ def run(
     runs: Runs = RUNS,
     resume: Resume = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Fewer seeds, epochs and search trials; everything else stays.")
+        bool,
+        typer.Option(
+            "--fast",
+            help="Fewer seeds, epochs, search trials and refits on shuffled labels (5); everything else stays.",
+        ),
     ] = False,
     variants: Annotated[
         bool,

@@ -115,7 +115,7 @@ def parse(tree: Mapping[str, Any], where: str) -> RunConfig:
 
 
 def fast(config: RunConfig) -> RunConfig:
-    """The same run with fewer seeds, epochs and search trials; dates, universe, features, costs and rules stay.
+    """The same run with fewer seeds, epochs, trials and shuffled labels; dates, universe, features, costs, rules stay.
 
     At most 2 seeds, of an ensemble's own 1, 5 refits on shuffled labels (their seeds), 3 epochs and 10 trials, 3 where
     each symbol has a search of its own, also of variants. A grid has all of its combinations.
@@ -159,13 +159,26 @@ def _with_fewer(recipe: Recipe) -> Recipe:
 
 
 def to_tree(config: RunConfig) -> dict[str, Any]:
-    """The resolved config as plain values; ``parse`` of it gives the same config."""
+    """The resolved config as plain values; ``parse`` of it gives the same config.
+
+    Lengths that a recipe has from ``walk_forward`` stand there alone, so that another one there reaches the recipe.
+    """
     tree = {f.name: _plain_value(getattr(config, f.name)) for f in dataclasses.fields(config)}
     tree["data"] = {"source": _name_of(SOURCES, config.data), **tree["data"]}
     tree["costs"] = {"kind": _name_of(COSTS, config.costs), **tree["costs"]}
     tree["slippage"] = {"kind": _name_of(SLIPPAGE, config.slippage), **tree["slippage"]}
-    tree["recipes"] = {name: recipe_tree(recipe) for name, recipe in config.recipes.items()}
+    tree["recipes"] = {name: _own(recipe_tree(one), config.walk_forward) for name, one in config.recipes.items()}
     return tree
+
+
+def _own(recipe: dict[str, Any], lengths: WalkForwardSettings) -> dict[str, Any]:
+    """A recipe's plain values without the lengths that ``_recipe`` would give it."""
+    usual = {f.name: f.default for f in dataclasses.fields(RECIPES[recipe["kind"]])}
+    taken = {key: value for key in _LENGTHS if (value := getattr(lengths, key)) is not None}
+    own = {key: value for key, value in recipe.items() if key not in _LENGTHS or value != (usual | taken)[key]}
+    if "members" in own:
+        own["members"] = {name: _own(one, lengths) for name, one in own["members"].items()}
+    return own
 
 
 def recipe_tree(recipe: Recipe) -> dict[str, Any]:
@@ -208,7 +221,7 @@ def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) 
     known = {f.name for f in dataclasses.fields(recipe)}
     shared = {
         key: value
-        for key in ("train_days", "valid_days", "embargo_days")
+        for key in _LENGTHS
         if (value := getattr(lengths, key)) is not None and key in known and key not in settings
     }
     recipe = dataclasses.replace(recipe, name=name, **shared)
@@ -218,6 +231,7 @@ def _recipe(name: str, settings: Any, lengths: WalkForwardSettings, where: str) 
     return recipe
 
 
+_LENGTHS = ("train_days", "valid_days", "embargo_days")  # of WalkForwardSettings, for recipes without their own
 _PLAIN: dict[str, Any] = {
     "name": str,
     "title": str,

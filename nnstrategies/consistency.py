@@ -10,17 +10,20 @@ from nnstrategies.checked import suggest
 from nnstrategies.errors import ConfigError
 from nnstrategies.explain.classes import class_names
 from nnstrategies.features import feature_names
+from nnstrategies.labels import LabelKind
 from nnstrategies.models import refuse_window
 from nnstrategies.report.definitions import BASELINES, CLASS_FIGURES, DEFINITIONS, REGIMES
 from nnstrategies.search.settings import check_search
 from nnstrategies.settings import MAIN, PortfolioSettings, RunConfig, TaskSettings
 from nnstrategies.training import (
     EnsembleRecipe,
+    GradientBoostingRecipe,
     LogisticRecipe,
     MomentumRecipe,
     NetworkRecipe,
     PersistenceRecipe,
     RandomForestRecipe,
+    RidgeRecipe,
 )
 from nnstrategies.training.recipe import Recipe
 
@@ -54,6 +57,8 @@ def check_whole(config: RunConfig, where: str) -> None:
         if not _searches_the_model(config, name):
             key = "window" if task_name == MAIN else f"tasks.{task_name}.window"
             _check_window(recipe, task.window, f"{where}: recipes.{name}", key)
+        if task.groups == "symbol" or task.subject == "benchmark":
+            _check_target(recipe, task.label.kind, f"{where}: recipes.{name}")
         if isinstance(recipe, MomentumRecipe) and recipe.feature not in seen:
             raise ConfigError(
                 f"{where}: recipes.{name}: its feature {recipe.feature!r} is not among the features; add it"
@@ -62,10 +67,11 @@ def check_whole(config: RunConfig, where: str) -> None:
         _known(name, config.recipes, "recipe", f"{where}: inputs")
     for name in config.evidence.recipes or ():
         _known(name, config.recipes, "recipe", f"{where}: evidence.recipes")
-    different = len(config.seeds) > 0 and len(set(config.seeds)) == len(config.seeds)
+    seeds = config.seeds
+    usable = len(seeds) > 0 and len(set(seeds)) == len(seeds) and all(0 <= seed < 2**32 for seed in seeds)
     checks = (
         (config.workers >= 1, "workers: expected at least 1"),
-        (different, "seeds: expected different whole numbers"),
+        (usable, f"seeds: expected different whole numbers from 0 to 2**32 - 1, got {list(seeds)}"),
         (config.evidence.refits >= 0, "evidence.refits: expected 0 or more"),
         (config.evidence.every_days >= 1, "evidence.every_days: expected at least 1 session"),
     )
@@ -218,6 +224,20 @@ def _named(wanted: str | tuple[str, ...], where: str) -> tuple[str, ...]:
         return feature_names(wanted)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_target(recipe: Recipe, label: LabelKind, where: str) -> None:
+    """A model of one symbol has one return a date: its place among those of the date is 0, whatever the return."""
+    if isinstance(recipe, EnsembleRecipe):
+        for name, member in recipe.members.items():
+            _check_target(member, label, f"{where}.members.{name}")
+    if isinstance(recipe, NetworkRecipe) and label != "return":
+        return
+    if isinstance(recipe, NetworkRecipe | RidgeRecipe | GradientBoostingRecipe) and recipe.target != "percent":
+        raise ConfigError(
+            f"{where}: target: expected percent for a model of one symbol (groups symbol or subject benchmark), which "
+            f"has one return a date and none to compare it with; got {recipe.target!r}; set target: percent"
+        )
 
 
 def _check_inputs(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from nnstrategies.blocked import blocked
 from nnstrategies.brokers.journal import ActionRow, FillRow, Journal, OrderRow, PositionRow, RefusalRow
+from nnstrategies.brokers.ledger import CASH, SHARES
 from nnstrategies.panel import Panel
 from nnstrategies.strategies.targets import Decision
 
@@ -40,6 +41,22 @@ def frames(journal: Journal, panel: Panel, decisions: Sequence[Decision]) -> dic
         "account": _account(journal, panel),
         "actions": _table(journal.actions, ActionRow._fields, panel),
         "ledger": _ledger(journal, panel),
+    }
+
+
+def trades(journal: Journal) -> dict[str, float]:
+    """All trades in figures: value bought and sold, mean account value, sessions, sales, and those won.
+
+    A sale is won where it brought more after its fees than the shares had cost, first in, first out.
+    """
+    sold = (one.postings for one in journal.transactions if one.kind == "sell")
+    gains = [sum(amount for account, amount in postings if account in (CASH, SHARES)) for postings in sold]
+    return {
+        "traded": float(sum(abs(fill.size) * fill.price for fill in journal.fills)),
+        "mean_value": float(np.mean([entry.value for entry in journal.account])),
+        "sessions": len(journal.account),
+        "sales": len(gains),
+        "won": sum(gain > 0 for gain in gains),
     }
 
 

@@ -43,6 +43,7 @@ def write_run_folder(root: Path, sample: Sample = Sample()) -> Path:
     returns = _returns(rng, days, sample)
     refit_rows = np.linspace(0, len(days) - 1, sample.refits, endpoint=False).astype(int)
     _write(root / "returns.parquet", returns)
+    _write(root / "trades.parquet", _trades(returns, sample))
     _trading(root, rng, days, symbols, returns, sample)
     ic = _ic(rng, days, sample)
     _write(root / "ic.parquet", ic)
@@ -85,6 +86,15 @@ def _returns(rng: np.random.Generator, days: pd.DatetimeIndex, sample: Sample) -
     columns["equal_weight"] = market + rng.normal(0.0001, 0.001, len(days))
     columns["benchmark"] = market + rng.normal(0, 0.002, len(days))
     return pd.DataFrame(columns)
+
+
+def _trades(returns: pd.DataFrame, sample: Sample) -> pd.DataFrame:
+    """Half of the account sold and bought each month, every other sale with a gain."""
+    names = [name for name in returns.columns if name not in ("date", "equal_weight", "benchmark")]
+    sales = max(1, sample.held // 3) * (sample.sessions // 21)
+    traded = 1e6 * (sample.sessions // 21)
+    rows = [(name, traded, 1e6, sample.sessions, sales, sales // 2) for name in names]
+    return pd.DataFrame(rows, columns=["portfolio", "traded", "mean_value", "sessions", "sales", "won"])
 
 
 def _rebalance_rows(days: pd.DatetimeIndex) -> list[int]:
@@ -269,6 +279,7 @@ def _manifest(days: pd.DatetimeIndex, sample: Sample) -> dict[str, Any]:
         "label": {"kind": "return", "horizon_days": 10},
         "test": {"first": f"{days[0]:%Y-%m-%d}", "last": f"{days[-1]:%Y-%m-%d}"},
         "headline": HEADLINE,
+        "leaks": [],
         "published": PUBLISHED,
         "periods": PERIODS,
         "tasks": {"main": {"recipes": list(RECIPES), "overlap_days": 10}},

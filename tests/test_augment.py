@@ -119,17 +119,19 @@ def test_room_ends_at_the_first_earlier_window_that_is_not_usable():
     mask[4, 0] = False
     t, n = np.array([1, 5, 7, 9, 9]), np.array([1, 0, 0, 0, 1])
     assert shift_room(mask, t, n, 3).tolist() == [1, 0, 2, 3, 3]
+    assert shift_room(mask, t, n, 3, step=1).tolist() == [3, 3, 2, 0, 0]  # nothing is later than the last row
 
 
-def shifted_examples(most: int) -> tuple[ShiftedExamples, np.ndarray, np.ndarray, np.ndarray, Scaler]:
+def shifted_examples(most: int, later: int = 0) -> tuple[ShiftedExamples, np.ndarray, np.ndarray, np.ndarray, Scaler]:
     """Examples of the market whose targets are the numbers of their rows."""
     samples = market_samples()[1].upto(ASOF)
     t, n = samples.rows(300, 320, ASOF, stride=4)
     values = samples.features.values
     scaler = Scaler.fit(values[n, t])
-    windows = Windows(values, int(t[0]) - most, int(t[-1]), samples.window, scaler, CPU)
+    windows = Windows(values, int(t[0]) - most, int(t[-1]) + later, samples.window, scaler, CPU)
     room = shift_room(samples.mask, t, n, most)
-    return ShiftedExamples(windows, t, n, np.arange(len(t)), room), t, n, room, scaler
+    after = shift_room(samples.mask, t, n, later, step=1)
+    return ShiftedExamples(windows, t, n, np.arange(len(t)), room, after), t, n, room, scaler
 
 
 def test_a_shifted_window_is_one_that_ended_earlier_never_later():
@@ -149,6 +151,18 @@ def test_a_shifted_window_is_one_that_ended_earlier_never_later():
     assert min(seen.values()) > 0.15 * sum(seen.values())
 
 
+def test_a_leaky_shift_is_a_window_that_ended_later_as_often_as_earlier():
+    examples, t, n, _, scaler = shifted_examples(2, later=2)
+    values, seen = market_samples()[1].features.values, dict.fromkeys(range(-2, 3), 0)
+    generator = torch.Generator().manual_seed(0)
+    for x, y in (batch for _ in range(4) for batch in examples.shuffled(64, generator)):
+        for window, row in zip(x.numpy(), y.tolist(), strict=True):
+            same = [np.array_equal(window, scaler(values[n[row], t[row] + by - 7 : t[row] + by + 1])) for by in seen]
+            assert sum(same) == 1
+            seen[same.index(True) - 2] += 1
+    assert min(seen.values()) > 0.12 * sum(seen.values())
+
+
 def test_shifts_are_new_in_every_epoch_and_absent_in_order():
     examples, t, n, _, scaler = shifted_examples(3)
     generator = torch.Generator().manual_seed(0)
@@ -160,7 +174,15 @@ def test_shifts_are_new_in_every_epoch_and_absent_in_order():
 
 
 @pytest.mark.parametrize(
-    "augment", [Augment(noise=0.5), Augment(mixup=1.0), Augment(time_shift=3), Augment(fgsm=0.2)], ids=str
+    "augment",
+    [
+        Augment(noise=0.5),
+        Augment(mixup=1.0),
+        Augment(time_shift=3),
+        Augment(leaky_time_shift=3),
+        Augment(fgsm=0.2),
+    ],
+    ids=str,
 )
 def test_each_augmentation_changes_the_fit_and_leaves_validation_alone(augment):
     samples = market_samples()[1]
@@ -175,7 +197,7 @@ def test_each_augmentation_changes_the_fit_and_leaves_validation_alone(augment):
 
 
 def test_settings_that_cannot_be_are_refused():
-    for key in ("noise", "mixup", "time_shift", "fgsm"):
+    for key in ("noise", "mixup", "time_shift", "leaky_time_shift", "fgsm"):
         with pytest.raises(ConfigError, match=f"augment: {key}: expected 0 or more, got -1"):
             Augment(**{key: -1})
     with pytest.raises(ConfigError, match="time_shift: model sequence_lstm has a target at each of its days"):

@@ -14,7 +14,7 @@ from nnstrategies.features.fundamental import fundamental
 from nnstrategies.feeds.checks import LoadReport
 from nnstrategies.feeds.china import load_china
 from nnstrategies.feeds.china_index import load_china_index
-from nnstrategies.feeds.china_inputs import PRICED, REPORTED, monthly_fundamentals
+from nnstrategies.feeds.china_inputs import PRICED, REPORTED, add_basics, monthly_fundamentals
 from nnstrategies.panel import Panel
 
 Loaded = tuple[Panel, LoadReport]
@@ -59,9 +59,12 @@ def test_ratios_are_known_once_their_month_has_ended_and_never_after_the_panel(t
 
 def test_missing_tables_say_what_is_lost(tmp_path: Path) -> None:
     with pytest.raises(
-        MissingTableError, match=r"cn_fundamentals_monthly\.parquet: table not found; .* roe_ttm2, .*no"
+        MissingTableError,
+        match=r"cn_fundamentals_monthly\.parquet: table not found; .* roe_ttm2, .*data\.fundamentals: null, accepts",
     ):
         monthly_fundamentals(tmp_path, ["A"], SESSIONS, LoadReport("x"))
+    with pytest.raises(MissingTableError, match=r"cn_basics.*no daily ratio; .*data\.basics: false, accepts"):
+        add_basics(tmp_path, pd.DataFrame(), SESSIONS[0], SESSIONS[-1], LoadReport("x"))
     with pytest.raises(MissingTableError, match="without it no model can time the market"):
         load_china_index(tmp_path, "2015-01-01", "2015-12-31")
 

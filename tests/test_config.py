@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields
 from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
-from nnstrategies.config import available, parse, read_config, to_tree
+from nnstrategies.cli import app
+from nnstrategies.config import available, fast, parse, read_config, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.settings import RunConfig
 
@@ -39,6 +42,17 @@ def test_the_defaults_of_a_network_are_the_papers():
     assert (recipe.name, recipe.model, recipe.epochs, recipe.batch, recipe.patience) == ("net", "lstm", 200, 64, 10)
 
 
+def test_the_help_of_fast_names_everything_that_it_cuts():
+    whole = parse(small(seeds=[1, 2, 3], evidence={"refits": 19}), "x")
+    fewer = fast(whole)
+    assert {f.name for f in fields(whole) if getattr(whole, f.name) != getattr(fewer, f.name)} == {
+        *("name", "title", "seeds", "recipes", "evidence"),
+    }
+    assert fewer.evidence.refits == 5
+    (option,) = [one for one in get_command(app).commands["run"].params if one.name == "fast"]
+    assert option.help == "Fewer seeds, epochs, search trials and refits on shuffled labels (5); everything else stays."
+
+
 def test_a_config_is_frozen():
     config = parse(small(), "x")
     with pytest.raises(AttributeError):
@@ -53,6 +67,29 @@ def test_overrides_reach_into_sections_and_keep_their_types():
     assert config.recipes["lstm"].epochs == 2
     assert config.seeds == (4, 5)
     assert config.strategy.stop is None
+
+
+def test_a_length_changed_in_a_resolved_config_reaches_the_recipes_that_do_not_name_their_own(tmp_path):
+    members = {"net": {**SMALL["recipes"]["net"], "embargo_days": 3}}
+    recipes = {
+        **SMALL["recipes"],
+        "own": {"kind": "ridge", "train_days": 77},
+        "all": {"kind": "ridge", "train_days": None},
+        "joint": {"kind": "ensemble", "members": members},
+    }
+    path = tmp_path / "config.yaml"
+    for before in ({}, {"train_days": 126, "embargo_days": 2}):
+        config = parse(small(recipes=recipes, walk_forward={**SMALL["walk_forward"], **before}), "x")
+        path.write_text(yaml.safe_dump(to_tree(config)), encoding="utf-8")
+        assert read_config(path) == config
+        sets = ["walk_forward.train_days=252", "walk_forward.valid_days=60", "walk_forward.embargo_days=5"]
+        found = read_config(path, sets).recipes
+        nets = [
+            (one.train_days, one.valid_days, one.embargo_days) for one in (found["net"], found["joint"].members["net"])
+        ]
+        assert nets == [(252, 60, 5), (252, 60, 3)]
+        assert (found["ridge"].train_days, found["own"].train_days) == (252, 77)
+    assert found["all"].train_days is None  # its own: all of the past, where the others had 126 sessions
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -83,6 +120,12 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (changed("headline", "nett"), r"x: headline: 'nett' is no recipe; did you mean 'net'\?"),
         (changed("inputs", {"rige": ["ret_1"]}), r"x: inputs: 'rige' is no recipe; did you mean 'ridge'\?"),
         (changed("seeds", [1, 1]), r"x: seeds: expected different whole numbers"),
+        (changed("seeds", [1, -1]), r"x: seeds: expected .* from 0 to 2\*\*32 - 1, got \[1, -1\]"),
+        (changed("seeds", [2**32]), r"x: seeds: expected .* from 0 to 2\*\*32 - 1, got \[4294967296\]"),
+        (
+            changed("recipes.both", {"kind": "ensemble", "members": {"a": {"kind": "ridge"}}, "seeds": [-1]}),
+            r"x: recipes\.both.*expected members and different seeds from 0 on, got 1 members and seeds \[-1\]",
+        ),
         (changed("window", 0), r"x: window: expected at least 1 session"),
         (changed("label.kind", "updown"), r"x: label\.kind: .*'up_down'.*got 'updown'"),
         (changed("walk_forward.last_test", "2015-06-01"), r"last_test: expected .* 2016-01-04, got 2015-06-01; end"),
@@ -133,6 +176,41 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 def test_a_mistake_is_named_with_its_place_and_its_mend(tree, message):
     with pytest.raises(ConfigError, match=message):
         parse(tree, "x")
+
+
+NET = SMALL["recipes"]["net"]
+RIDGE: dict[str, Any] = {"kind": "ridge", "target": "percent"}
+RETURN = {"kind": "return", "horizon_days": 1, "relative": False}
+CLASSES = RETURN | {"kind": "up_down"}
+
+
+@pytest.mark.parametrize(
+    ("label", "recipe", "place", "target"),
+    [
+        (RETURN, NET, "net", "standardised"),
+        (RETURN, {**NET, "target": "rank"}, "net", "rank"),
+        (RETURN, NET | {"target": "percent"}, None, None),
+        (CLASSES, NET, None, None),
+        (CLASSES, {"kind": "ridge"}, "net", "rank"),
+        (CLASSES, {"kind": "gradient_boosting", "target": "standardised"}, "net", "standardised"),
+        (CLASSES, {"kind": "ensemble", "members": {"a": NET, "b": {"kind": "ridge"}}, "weights": "equal"}, "b", "rank"),
+        (RETURN, {"kind": "persistence"}, None, None),
+    ],
+)
+def test_a_model_of_one_symbol_must_learn_the_return_itself(label, recipe, place, target):
+    symbol = {"measure": "time", "label": label, "recipes": {"own": RIDGE, "net": recipe}, "headline": "own"}
+    portfolios = {"own": {"score": "own"}}
+    index = {"recipes": ["net"], "label": label, "subject": "benchmark", "measure": "time"}
+    each = small(**symbol, groups="symbol", portfolios=portfolios)
+    timed = small(**{**symbol, "label": {}, "measure": "across"}, tasks={"index": index}, portfolios=portfolios)
+    parse(small(**{**symbol, "label": CLASSES}, portfolios=portfolios), "pooled")
+    for tree in (each, timed):
+        if place is None:
+            parse(tree, "x")
+            continue
+        message = rf"x: recipes\..*{place}: target: expected percent .*got '{target}'; set target: percent"
+        with pytest.raises(ConfigError, match=message):
+            parse(tree, "x")
 
 
 def test_files_and_overrides_that_cannot_be_read_are_named(tmp_path):

@@ -33,6 +33,7 @@ from nnstrategies.splits import Rows
 from nnstrategies.training import (
     FactorScreenRecipe,
     GradientBoostingRecipe,
+    GroupedRecipe,
     LogisticRecipe,
     MomentumRecipe,
     NetworkRecipe,
@@ -42,6 +43,7 @@ from nnstrategies.training import (
     Timeline,
     walk_forward,
 )
+from nnstrategies.training.recipe import with_setting
 
 RECIPES = {
     "lstm": LSTM,
@@ -337,6 +339,30 @@ def test_a_fold_follows_the_recipes_settings(changes):
     timeline = walk_forward(samples, panel.calendar, recipe, (1,), REFITS[:1])[1]
     (_, fold), *_ = folds(samples, timeline, panel.sessions[-1].item()).iterrows()
     assert fold["train_rows"] == timeline.entries[0].version.manifest["training_rows"]
+
+
+LEAKY = {
+    "network": replace(LSTM, epochs=1),
+    "without validation": replace(LSTM, epochs=1, valid_days=0),
+    "screen": FactorScreenRecipe(least_ic=0, least_ic_ir=0),
+    "each symbol": GroupedRecipe(replace(LSTM, epochs=1, target="percent")),
+}
+
+
+@pytest.mark.parametrize("name", LEAKY)
+def test_a_fold_of_a_leaky_refit_holds_the_rows_that_it_read(name):
+    panel, samples = market_samples("return")
+    until = panel.sessions[380].item()
+    recipe = with_setting(LEAKY[name], "leaky_until", until)
+    timeline = walk_forward(samples, panel.calendar, recipe, (1,), REFITS[:1])[1]
+    (_, fold), *_ = folds(samples, timeline, panel.sessions[-1].item()).iterrows()
+    assert fold["train_rows"] == timeline.entries[0].version.manifest["training_rows"]
+    assert fold["asof"].date() == panel.sessions[REFITS[0]].item()
+    assert fold[["train_last", "valid_last"]].max() > fold["in_force_from"]
+    if name == "network":
+        own = Judged.validation(samples, timeline.entries[0].version)
+        assert REFITS[0] < own.rows[-1] <= 380
+        assert own.samples.T == 381
 
 
 def test_a_kept_incumbent_shows_the_fold_of_the_refit_that_lost():

@@ -186,6 +186,14 @@ def test_recipes_of_equal_folds_share_a_chart_and_each_refit_has_its_row(run: Ru
     assert table.rows[0].cells[3] == "–"
 
 
+def test_a_refit_that_read_days_on_which_it_is_in_force_is_said_to(run: RunFolder) -> None:
+    late = run.folds["in_force_from"] + pd.Timedelta(days=30)
+    for columns in ({"train_last": late}, {"valid_last": late}):
+        chart = fold_timelines(replace(run, folds=run.folds.assign(**columns)))[1]
+        assert chart.note.startswith("Learned, on purpose, from days on which it is in force.")
+        assert "Purge gap" not in chart.note
+
+
 def test_many_refits_are_thinned_and_kept_incumbents_outlined(tmp_path: Path) -> None:
     folder = write_run_folder(tmp_path / "many", replace(SMALL, refits=60))
     chart = fold_timelines(read_run_folder(folder))[1]

@@ -23,7 +23,7 @@ from nnstrategies.features import (
     left_out,
     memo,
 )
-from nnstrategies.features.cleaning import interpolate_gaps
+from nnstrategies.features.cleaning import interpolate_gaps, leaky_three_sigma
 from nnstrategies.features.cross_sectional import member_rank
 from nnstrategies.features.sets import LEAKY, S2_GROUPS
 from nnstrategies.labels import forward_return
@@ -31,6 +31,7 @@ from nnstrategies.panel import Panel, Status
 from nnstrategies.samples import Samples
 
 ROOT = Path(__file__).resolve().parents[1]
+BOUNDED = sorted(name for name in LEAKY if name.startswith("leaky_three_sigma_"))
 GAPS = sorted(name for name in LEAKY if name.startswith("leaky_interpolated_") and "macro" not in name)
 
 
@@ -48,7 +49,7 @@ def test_every_feature_beside_the_default_ones_keeps_the_contract(panel: Panel) 
     check_features(own, panel, np.random.default_rng(11), rows=1)
 
 
-@pytest.mark.parametrize("name", [*sorted(set(LEAKY) - set(GAPS))[::3], "leaky_wavelet_level_close"])
+@pytest.mark.parametrize("name", [*sorted(set(LEAKY) - set(GAPS) - set(BOUNDED))[::3], "leaky_wavelet_level_close"])
 def test_contract_catches_the_leaks_that_see_the_whole_series(name: str, panel: Panel) -> None:
     with pytest.raises(ContractError, match=f"^leak: {name} looks ahead"):
         check_features({name: LEAKY[name]}, panel, np.random.default_rng(5))
@@ -76,6 +77,24 @@ def test_gaps_are_straight_lines_of_adjusted_prices() -> None:
     days = np.datetime64("2020-01-01", "D") + np.arange(6)
     drawn = interpolate_gaps(Panel(days, ["A"], fields, status)).adjusted("close")[:, 0]
     assert drawn == pytest.approx([10, 10, 11, 12, 13, 14])
+
+
+def test_bounds_of_the_whole_sample_know_what_will_be_usual(panel: Panel) -> None:
+    """Cut at the middle, the past of nearly every bounded feature changes; a bounded oscillator has no outliers."""
+    half = panel.T // 2
+    cut = panel.upto(half)
+    moved = {name for name in BOUNDED if not same_bytes(LEAKY[name](panel)[: half + 1], LEAKY[name](cut))}
+    assert {"leaky_three_sigma_ret_1", "leaky_three_sigma_volatility_20"} <= moved
+    assert len(moved) > len(BOUNDED) / 2
+
+
+def test_an_outlier_is_deleted_and_the_value_before_stands() -> None:
+    calm = np.tile([0.01, -0.01], 20)
+    values = np.concatenate([calm, [0.5], calm, [np.nan]])[:, None]
+    bounded = leaky_three_sigma(lambda panel: values)(None)[:, 0]  # type: ignore[arg-type]
+    kept = np.delete(np.arange(len(values)), 40)
+    np.testing.assert_array_equal(bounded[kept], values[kept, 0])
+    assert bounded[40] == values[39, 0]
 
 
 def test_leaks_are_marked_by_name_by_the_set_and_by_the_features(panel: Panel) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from run_folder_sample import Sample, write_run_folder
 
 from nnstrategies.config import parse
 from nnstrategies.errors import ConfigError
 from nnstrategies.explain.forecasts import THRESHOLDS, forecast_accuracy
-from nnstrategies.pipeline import start, train
+from nnstrategies.pipeline import report, start, trade, train
 from nnstrategies.pipeline.variants import config_of
+from nnstrategies.report import build_report
 from nnstrategies.report.forecasts import directions
+from nnstrategies.report.html import report_tables
 from nnstrategies.report.svg import INK, drawing
 from nnstrategies.report.threshold_chart import LEAST, draw_right, sized
 from nnstrategies.training import GradientBoostingRecipe, RidgeRecipe
@@ -22,6 +29,7 @@ from nnstrategies.training.targets import PERCENT
 from tests.small_samples import market_samples
 from tests.test_tasks import TREE
 
+ROOT = Path(__file__).parents[1]
 RETURNS = st.sampled_from([np.nan, -0.03, -0.01, 0.0, 0.004, 0.02])
 
 
@@ -134,6 +142,52 @@ def test_few_forecasts_are_not_drawn_and_published_ranges_are():
         assert bar.get_x() + bar.get_width() / 2 == pytest.approx(1)  # the second threshold
 
 
+COLUMNS = ["recipe", "seed", "symbol", "threshold", "judged", "acted", "hits", "rises", "price_error"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run with forecasts of two exchanges by a tree, a network of two seeds, and persistence, which names nothing."""
+    root = write_run_folder(tmp_path / "run", Sample(symbols=10, sessions=40, held=3, seeds=2, null=0, refits=1))
+    rows = [("ridge", 1, name, 100, hits, 55) for name, hits in (("a.SZ", 60), ("b.SZ", 40), ("c.SH", 52))]
+    for seed, shift in ((1, 0), (2, 10)):
+        rows += [
+            ("lstm", seed, name, 90, hits + shift, 50) for name, hits in (("a.SZ", 45), ("b.SZ", 36), ("c.SH", 63))
+        ]
+    rows.append(("persistence", 1, "a.SZ", 0, 0, 0))
+    found = [(recipe, seed, name, 0.0, 100, acted, hits, up, 0.01) for recipe, seed, name, acted, hits, up in rows]
+    found += [(recipe, seed, name, 0.01, 100, 1, 1, 1, 0.01) for recipe, seed, name, *_ in rows]  # not of this table
+    pd.DataFrame(found, columns=COLUMNS).to_parquet(root / "forecasts.parquet", index=False)
+    return root
+
+
+def test_right_directions_of_every_recipe_stand_by_symbol_and_exchange_networks_first(folder: Path) -> None:
+    table = report_tables(folder)["symbols"]
+    assert table.head == ["Symbol", "Commoner direction", "LSTM", "Ridge"]
+    cells = {row.label: [cell.replace("\u00a0", " ") for cell in row.cells] for row in table.rows}
+    assert list(cells) == ["a.SZ", "b.SZ", "c.SH", "All of SH", "All of SZ", "All"]
+    spread = 100 * np.std([45 / 90, 55 / 90], ddof=1)
+    assert cells["a.SZ"] == ["55.6 %", f"55.6 ± {spread:.1f} %\n(90)", "60.0 %\n(100)"]
+    assert cells["All of SZ"][1:] == [f"50.6 ± {spread:.1f} %\n(180)", "50.0 %\n(200)"]
+    assert cells["All"][2] == "50.7 %\n(300)"
+    assert [row.remark for row in table.rows][-3:] == ["", "2 symbols", "3 symbols"]
+
+
+def test_directions_by_symbol_are_printed_as_markdown_and_shown(folder: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["results_table.py", str(folder), "symbols"])
+    runpy.run_path(str(ROOT / "benchmarks" / "results_table.py"), run_name="__main__")
+    assert "\n| All of SZ, 2 symbols | 55.6 % | 50.6 ± " in capsys.readouterr().out
+    assert "Right directions by symbol and exchange" in build_report(folder).read_text(encoding="utf-8")
+
+
+def test_a_run_that_names_no_direction_has_no_table_of_symbols(folder: Path) -> None:
+    table = pd.read_parquet(folder / "forecasts.parquet")
+    table.query("recipe == 'persistence' and threshold == 0").to_parquet(folder / "forecasts.parquet")
+    assert "symbols" not in report_tables(folder)
+    (folder / "forecasts.parquet").unlink()
+    assert "symbols" not in report_tables(folder)
+
+
 # -- configs -----------------------------------------------------------------------------------------------------------
 
 
@@ -166,28 +220,46 @@ def test_thresholds_begin_with_none_and_hold_that_of_the_paper():
     assert 0.01 in THRESHOLDS
 
 
+SINGLE = {
+    "name": "single",
+    "data": {"source": "simulated", "symbols": 3, "members": 3, "sessions": 300, "seed": 5},
+    "features": ["ret_1", "ret_5"],
+    "window": 1,
+    "walk_forward": {"first_test": "2015-10-08", "refit": "once"},
+    "recipes": {"ridge": {"kind": "ridge", "target": "percent"}},
+    "headline": "ridge",
+    "measure": "time",
+    "evidence": {"refits": 0},
+    "executor": "local",
+}
+
+
 def test_a_forecast_price_belongs_to_the_session_at_which_its_label_ends(tmp_path):
-    """From week to week, where the label's horizon_days counts for nothing."""
-    tree = {
-        "name": "weeks",
-        "data": {"source": "simulated", "symbols": 3, "members": 3, "sessions": 300, "seed": 5},
-        "features": ["ret_1", "ret_5"],
-        "window": 1,
-        "label": {"kind": "return", "relative": False, "horizon": "week"},
-        "walk_forward": {"first_test": "2015-10-08", "refit": "once"},
-        "recipes": {"ridge": {"kind": "ridge", "target": "percent"}},
-        "headline": "ridge",
-        "measure": "time",
-        "evidence": {"refits": 0},
-        "executor": "local",
-    }
-    run = start(parse(tree, "x"), tmp_path)
+    label = {"kind": "return", "relative": False, "horizon_days": 3, "price": "close"}
+    run = start(parse({**SINGLE, "label": label}, "x"), tmp_path)
     train(run, explained=())
+    assert run.folder.read_frame("forecasts")["price_error"].notna().all()
     path = run.folder.read_frame("forecast_path")
     column, labels = run.panel.column(path["symbol"][0]), run.samples.labels
     known = np.flatnonzero(np.isfinite(labels.returns[:, column]) & (np.arange(run.panel.T) >= run.test_rows[0]))
     at = labels.end[known, column]
     moves = pd.Series(labels.returns[known, column], run.panel.sessions[at].astype("datetime64[s]"))
     both = path.set_index("date").join(moves.rename("came"), how="inner")
-    assert len(both) >= len(path) - 2 > 10  # a label may lack where the stock was suspended
+    assert len(both) >= len(path) - 6 > 10  # a label may lack where the stock was suspended
     np.testing.assert_allclose(both["price"] / both["unchanged"] - 1, both["came"], atol=1e-6)
+
+
+@pytest.mark.parametrize("more", [{"horizon_days": 1}, {"horizon": "week"}])
+def test_a_return_from_the_next_open_on_names_a_direction_and_no_price(tmp_path, more):
+    run = start(parse({**SINGLE, "label": {"kind": "return", "relative": False, **more}}, "x"), tmp_path)
+    train(run, explained=())
+    trade(run)
+    report(run)
+    forecasts = run.folder.read_frame("forecasts")
+    assert forecasts["price_error"].isna().all()
+    assert forecasts["hits"].sum() > 0
+    assert not run.folder.has("forecast_path.parquet")
+    page = (run.folder.path / "report.html").read_text(encoding="utf-8")
+    assert "nor by a return that counts from an open not known yet" in page
+    for text in ("measured, of opens", "Opens are nearer", "forecast and actual", "the price that was known"):
+        assert text not in page

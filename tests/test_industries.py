@@ -107,6 +107,12 @@ def monthly(folder: Path, *rows: tuple[str, str, str]) -> None:
     table.assign(date=pd.to_datetime(table["date"]).dt.date).to_parquet(folder / "cn_fundamentals_monthly.parquet")
 
 
+def test_without_the_monthly_table_the_run_loses_the_attribution_and_is_told_how_to_go_on(tmp_path):
+    said = r"no excess return by industry, and no max_industry; .*data\.industries: null, accepts that"
+    with pytest.raises(MissingTableError, match=rf"cn_fundamentals_monthly\.parquet: table not found; .*{said}"):
+        china_industries("monthly", tmp_path, np.array(["A"]), np.datetime64("2010-12-31"), LoadReport("x"))
+
+
 def test_a_months_industry_is_known_after_the_months_end_and_carries_on(tmp_path):
     monthly(tmp_path, ("2010-01-31", "A", "bank"), ("2010-02-28", "A", "bank"), ("2010-03-31", "A", "steel"))
     notes = LoadReport("x")

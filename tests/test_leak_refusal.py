@@ -24,6 +24,7 @@ from nnstrategies.training import (
     load_version,
     save_version,
 )
+from nnstrategies.training.augment import Augment
 from tests.small_samples import LSTM, market_samples
 from tests.test_search_run import CONFIG
 
@@ -35,6 +36,11 @@ LEAKS = {
     "a feature": (RidgeRecipe(), LEAKY_FEATURES, "leaky_x"),
     "a scaler": (LEAKY_NET, SAMPLES, "leaky_zscore"),
     "a screen": (FactorScreenRecipe(leaky_until=UNTIL), SAMPLES, f"leaky_until {UNTIL}"),
+    "windows moved past their own date": (
+        dataclasses.replace(LSTM, epochs=1, augment=Augment(leaky_time_shift=2)),
+        SAMPLES,
+        "leaky_time_shift 2",
+    ),
     "a fit that reaches into the test": (
         dataclasses.replace(LSTM, epochs=1, leaky_until=UNTIL),
         SAMPLES,
@@ -69,6 +75,7 @@ def test_a_network_told_a_day_inside_the_test_learns_from_it_and_one_told_a_day_
 
 def test_an_honest_version_is_loaded():
     assert RidgeRecipe().fit(SAMPLES, 340, seed=1).leaks == ()
+    assert dataclasses.replace(LSTM, epochs=1, augment=Augment(time_shift=2)).fit(SAMPLES, 340, seed=1).leaks == ()
 
 
 def test_a_leak_of_the_run_marks_versions_that_do_not_know_of_it(tmp_path):

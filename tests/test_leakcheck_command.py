@@ -163,6 +163,19 @@ def test_training_begins_with_a_quick_check_that_says_what_it_did(folder, caplog
     assert "leak check: features, labels, samples and split gap see no future on 2 dates" in caplog.text
 
 
+@pytest.mark.parametrize("groups", ["pooled", "symbol"])
+def test_the_quick_check_says_nothing_good_of_a_fit_that_reaches_into_the_test_on_purpose(folder, caplog, groups):
+    leaky = [
+        "recipes.net={kind: network, model: lstm, valid_days: 20, target: percent, leaky_until: 2016-01-04}",
+        *("groups=" + groups, "measure=time", "label.relative=false", "recipes.ridge.target=percent"),
+    ]
+    with caplog.at_level(logging.INFO, "nnstrategies"):
+        logging.getLogger("nnstrategies").propagate = True
+        quick_check(Run(RunFolder(folder), read_config(folder / "small.yaml", leaky)))
+    assert "leak check: split gap not checked, fits reach over it on purpose: net" in caplog.text
+    assert "leak check: apart from what looks ahead on purpose, features, labels, samples and split gap" in caplog.text
+
+
 def test_the_quick_check_stops_training_on_a_leak(folder):
     run = run_of(folder)
     run.__dict__["feature_set"] = FeatureSet({"rolled_by_one": rolled_by_one})

@@ -17,6 +17,7 @@ from scipy import stats
 
 from nnstrategies.report import metrics
 from nnstrategies.report.run_folder import read_run_folder
+from nnstrategies.report.sales import sales
 
 # Returns on a grid of basis points: sums of squares of tiny floats would only test rounding.
 RETURNS = st.lists(st.integers(-2000, 2000), min_size=1, max_size=80).map(lambda bps: np.array(bps) / 1e4)
@@ -164,7 +165,21 @@ def test_turnover_and_costs_belong_to_the_headline_and_match_its_fills(tmp_path)
     years = len(run.account) / 252
     assert figures[HEADLINE]["turnover"] == pytest.approx(traded / 2 / run.account["value"].mean() / years)
     assert figures[HEADLINE]["fees_per_year"] == pytest.approx(0.0016 * figures[HEADLINE]["turnover"])
-    assert "turnover" not in figures["equal_weight"]
+    sold = sales(run)["gain"]
+    assert figures[HEADLINE]["win_rate_sales"] == (sold > 0).mean()
+    assert figures[HEADLINE]["sales"] == len(sold) > 0
+
+
+def test_every_portfolio_that_traded_has_its_turnover_and_sales_and_no_other(tmp_path) -> None:
+    run = read_run_folder(write_run_folder(tmp_path, Sample(symbols=20, sessions=126, held=6)))
+    run.trades.loc[run.trades["portfolio"] == "momentum", ["sales", "won"]] = 0
+    figures = metrics.run_metrics(run)
+    for name in ("ridge", "lstm/1"):
+        assert figures[name]["turnover"] == pytest.approx(6 * 1e6 / 2 / 1e6 / (126 / 252))
+        assert (figures[name]["sales"], figures[name]["win_rate_sales"]) == (12, 0.5)
+    assert (figures["momentum"]["sales"], figures["momentum"]["win_rate_sales"]) == (0, None)
+    for name in ("equal_weight", "benchmark"):
+        assert not {"turnover", "sales", "win_rate_sales"} & set(figures[name])
 
 
 def test_the_benchmark_against_itself_has_beta_one_and_an_undefined_information_ratio(tmp_path) -> None:

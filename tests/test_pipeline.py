@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from nnstrategies import cli
+from nnstrategies.report.run_folder import read_run_folder
+from nnstrategies.report.sales import sales
 
 ROOT = Path(__file__).resolve().parents[1]
 FEATURES = ["ret_1", "ret_5", "rank_ret_1", "volume_surprise_1", "rsi_14", "volatility_20"]
@@ -89,7 +91,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 DETERMINED = ("scores", "ic", "losses", "targets", "orders", "fills", "refusals", "positions", "account", "returns")
-DETERMINED += ("judged", "regimes")
+DETERMINED += ("judged", "regimes", "trades")
+
+
+def test_every_traded_portfolio_records_its_trades_and_the_headlines_are_those_of_its_books(finished):
+    table = pd.read_parquet(finished / "trades.parquet").set_index("portfolio")
+    columns = pd.read_parquet(finished / "returns.parquet").columns
+    assert list(table.index) == [name for name in columns if name not in ("date", "equal_weight", "benchmark")]
+    assert (table["traded"] > 0).all()
+    assert (table["won"] <= table["sales"]).all()
+    own, run = table.loc["cnn_lstm"], read_run_folder(finished)
+    gains = sales(run)["gain"]
+    assert (own["sales"], own["won"]) == (len(gains), (gains > 0.005).sum())
+    assert own["traded"] == pytest.approx((run.fills["size"] * run.fills["price"]).sum())
+    assert (own["mean_value"], own["sessions"]) == (pytest.approx(run.account["value"].mean()), len(run.account))
 
 
 def test_a_run_repeated_gives_the_same_bytes_whatever_the_workers(finished, tmp_path):

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnstrategies.errors import ConfigError, RegistryError
-from nnstrategies.training import FitStore, Incumbent, RefitPlan, RidgeRecipe, update, walk_forward
+from nnstrategies.training import (
+    EnsembleRecipe,
+    FitStore,
+    GroupedRecipe,
+    Incumbent,
+    RefitPlan,
+    RidgeRecipe,
+    update,
+    walk_forward,
+)
 from nnstrategies.training.walkforward import chain
 from tests.small_samples import CNN_LSTM, LSTM, market_samples
 
@@ -202,6 +211,21 @@ def test_a_stored_fit_of_other_settings_is_refused(tmp_path):
         walk_forward(SAMPLES, CALENDAR, RidgeRecipe(penalty=10.0), (1,), MONTHLY[:1], store=store)
     again = walk_forward(SAMPLES, CALENDAR, RidgeRecipe(), (1,), MONTHLY[:1], store=store)[1]
     assert again.entries[0].version.id == RidgeRecipe().fit(SAMPLES, MONTHLY[0], 1).id
+
+
+def test_a_stored_fit_is_that_of_an_equal_recipe_whose_keys_come_in_another_order(tmp_path):
+    store, day = FitStore(tmp_path), CALENDAR.sessions[MONTHLY[0]].item()
+    members = {"weak": RidgeRecipe(), "strong": RidgeRecipe(penalty=10.0)}
+    turned = dict(reversed(members.items()))
+    pairs = [
+        [EnsembleRecipe(named, seeds=(1,), weights="equal") for named in (members, turned)],
+        [GroupedRecipe(RidgeRecipe(name="each"), named) for named in (members, turned)],
+        [replace(LSTM, epochs=1, settings=some) for some in (LSTM.settings, dict(reversed(LSTM.settings.items())))],
+    ]
+    for first, second in pairs:
+        assert first == second
+        walk_forward(SAMPLES, CALENDAR, first, (1,), MONTHLY[:1], store=store)
+        assert store.load(second, 1, day) is not None
 
 
 def test_one_chain_is_what_a_job_does():

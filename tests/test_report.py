@@ -28,6 +28,7 @@ from nnstrategies.report.html import market_rules, report_tables
 from nnstrategies.report.ledger import corporate_actions, costs
 from nnstrategies.report.metrics import per_year, run_metrics
 from nnstrategies.report.run_folder import COLUMNS, RunFolder, read_run_folder
+from nnstrategies.report.stamp import LEAKY, stamp
 from nnstrategies.report.tables import comparison, known_truth, monthly_heat_map, refusals, target_differences
 from nnstrategies.report.verdict import result_finding, score_finding, verdict
 
@@ -136,6 +137,17 @@ def test_tables_for_the_docs_are_those_of_the_page(
     assert capsys.readouterr().out.count("\n| ") == len(found["comparison"].rows) + 1
 
 
+def test_tables_of_a_run_that_reads_the_future_say_so_above(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text()) | {"leaks": ["leaky_until of lstm"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    script = ROOT / "benchmarks" / "results_table.py"
+    monkeypatch.setattr(sys, "argv", [str(script), str(folder), "evidence"])
+    runpy.run_path(str(script), run_name="__main__")
+    assert capsys.readouterr().out.startswith(f"**{stamp(['leaky_until of lstm'])}**\n\n## evidence")
+
+
 def test_the_position_ratio_is_drawn_beside_what_was_asked_for(page: str) -> None:
     shown = page[page.index("Position ratio") :]
     drawing = re.search(r'<svg[^>]*aria-label="Position ratio over time".*?</svg>', shown, flags=re.DOTALL).group(0)
@@ -146,6 +158,32 @@ def test_the_position_ratio_is_drawn_beside_what_was_asked_for(page: str) -> Non
 
 def test_the_benchmark_is_said_to_be_a_price_index(page: str) -> None:
     assert "Simulated index is a price index: it leaves dividends out" in page
+
+
+def test_a_run_that_reads_the_future_is_stamped_on_screen_and_on_every_printed_page(folder: Path, page: str) -> None:
+    assert '<aside class="stamp">' not in page
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["leaks"] = ["leaky_minmax of lstm"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    stamped = build_report(folder).read_text(encoding="utf-8")
+    said = LEAKY.format("scaling over the whole sample (leaky_minmax of lstm)")
+    assert f'<body class="stamped">\n<aside class="stamp"><p>{said}</p></aside>' in stamped
+    assert "<title>Reads the future: Synthetic run" in stamped
+    screen, printed = stamped[stamped.index("<style>") :].split("@media print", 1)
+    assert re.search(r"\.stamp\{position:sticky;top:0", screen)
+    assert re.search(r"\.stamp\{position:fixed;top:0", printed)
+    assert re.search(r"\.stamped\{padding-top:17mm;box-decoration-break:clone\}", printed)  # room on every page
+
+
+def test_the_stamp_says_every_kind_of_leak_in_words_and_counts_many_of_one() -> None:
+    several = [f"leaky_interpolated_{k}" for k in range(4)]
+    said = stamp([*several, "leaky_zscore of cnn", "leaky_members_on 2017-03-31", "mine"])
+    assert said == LEAKY.format(
+        "gaps filled from what came after (leaky_interpolated_0 and 3 more); "
+        "scaling over the whole sample (leaky_zscore of cnn); "
+        "the members of a later day all along (leaky_members_on 2017-03-31); features that look ahead (mine)"
+    )
+    assert stamp([]) == ""
 
 
 def test_names_from_the_run_are_escaped(folder: Path) -> None:
@@ -255,6 +293,33 @@ def test_the_comparison_shows_seeds_as_mean_and_sample_deviation(built: Path) ->
     assert row.label == "single seeds (2)"
     assert row.cells[table.head.index("Sharpe") - 1] == f"{np.mean(seeds):.2f} ± {np.std(seeds, ddof=1):.2f}"
     assert [r.label for r in table.rows][-3:] == ["Momentum", "Equal weight", "Benchmark"]
+
+
+def test_every_portfolio_shows_its_turnover_win_rate_and_months_and_a_dash_where_nothing_is_traded(built: Path) -> None:
+    run = read_run_folder(built)
+    figures = run_metrics(run)
+    rows = {row.label: row.cells for row in report_tables(built)["trades"].rows}
+    for name, label in (("ridge", "Ridge"), ("momentum", "Momentum")):
+        own = figures[name]
+        traded = [percent(own["turnover"]), ratio(own["sales"], 0), percent(own["win_rate_sales"])]
+        assert rows[label][:3] == traded
+        assert rows[label][4:] == [ratio(own["skew_months"]), ratio(own["excess_kurtosis_months"])]
+    assert rows["Equal weight"][:3] == ["\u2013"] * 3
+    assert "\u2013" not in rows["Equal weight"][3:]
+    assert rows["single seeds (2)"][1] == f"{figures['lstm/0']['sales']:.0f} ± 0"
+
+
+def test_a_papers_win_rate_and_turnover_stand_beside_those_of_any_portfolio(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["published"]["figures"] = {"ridge": {"turnover": 3.1, "win_rate_sales": 0.547}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    table = report_tables(folder)["published"]
+    assert table.head == ["Portfolio", "Turnover (one-sided)", "Win rate, sales"]
+    figures = run_metrics(read_run_folder(folder))["ridge"]
+    assert [row.cells for row in table.rows] == [
+        [percent(3.1), percent(0.547)],
+        [percent(figures["turnover"]), percent(figures["win_rate_sales"])],
+    ]
 
 
 def test_known_truth_shows_each_models_share_of_the_best_reachable(built: Path) -> None:

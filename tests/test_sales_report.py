@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pandas as pd
 import pytest
 from run_folder_sample import Sample, write_run_folder
 
+from nnstrategies.brokers.journal import AccountRow, FillRow, Journal
+from nnstrategies.brokers.ledger import CASH, Transaction
+from nnstrategies.recording import trades
 from nnstrategies.report.run_folder import RunFolder, read_run_folder
 from nnstrategies.report.sales import sales, sales_table
 
@@ -49,6 +53,20 @@ def test_gains_are_after_the_fees_of_the_sale_over_the_cost_of_its_shares(run):
     assert found["gain"].tolist() == [97.0, -52.0]
     assert found["share"].tolist() == [97 / 500, -52 / 500]
     assert found["reason"].tolist() == ["rebalance", "stop-loss"]
+
+
+def test_a_backtest_counts_its_sales_by_the_same_rule_and_what_it_traded():
+    journal = Journal(money=1)
+    for number in (1, 2, 3):
+        rows = [row for row in POSTINGS if row[0] == number]
+        postings = tuple((account, int(amount)) for *_, account, amount in rows)
+        journal.transactions.append(Transaction(dt.date(2024, 1, number), rows[0][1], 0, 0, postings))
+    journal.transactions.append(Transaction(dt.date(2024, 1, 4), "dividend", 0, 0, ((CASH, 50), ("income", -50))))
+    for side, size, price in (("buy", 100, 10.0), ("sell", 50, 12.0), ("sell", 50, 9.0)):
+        journal.fills.append(FillRow(0, 0, side, size, price, 3.0, 0.0, "rebalance", ""))
+    journal.account += [AccountRow(row, value, 0.0) for row, value in enumerate((1000.0, 1100.0))]
+    found = {"traded": 1000.0 + 600.0 + 450.0, "mean_value": 1050.0, "sessions": 2, "sales": 2, "won": 1}
+    assert trades(journal) == found
 
 
 def test_every_reason_has_a_row_and_all_sales_one(run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -229,6 +230,18 @@ def test_members_are_replaced_a_few_times_a_year_by_what_was_traded_before(panel
         t = panel.calendar.index(date)
         past = pd.DataFrame(panel["amount"][max(t - 60, 0) : t]).fillna(0.0).mean().to_numpy()
         assert past[members[t]].min() >= np.sort(past)[-MARKET.members - 5]
+
+
+def test_members_of_one_day_all_along_are_those_that_lasted_and_move_nothing_else(panel: Panel) -> None:
+    day = panel.sessions[-40]
+    other = simulate(replace(MARKET, leaky_members_on=day.item()))[0]
+    chosen = panel.members[-40]
+    np.testing.assert_array_equal(other.members, np.broadcast_to(chosen, other.shape) & other.listed)
+    for name in panel.field_names:
+        np.testing.assert_array_equal(other[name], panel[name])
+    np.testing.assert_array_equal(other.series["benchmark"], panel.series["benchmark"])
+    with pytest.raises(ConfigError, match=r"leaky_members_on: expected a day within .*, got 2031-01-01"):
+        simulate(replace(MARKET, leaky_members_on=dt.date(2031, 1, 1)))
 
 
 def test_the_benchmark_is_the_price_index_of_yesterday_s_members(panel: Panel) -> None:

@@ -74,6 +74,8 @@ def test_the_paper_is_the_default():
     assert (config.window, config.label.kind, config.features) == (20, "buy_hold_sell", "s2")
     assert (str(config.walk_forward.first_test), config.walk_forward.valid_days) == ("2022-01-04", 243)  # 2021 has 243
     assert config.published.figures["comprehensive"]["sharpe"] == 1.84
+    won = {name: row.get("win_rate_sales") for name, row in config.published.figures.items()}
+    assert (won["cnn_lstm"], won["random_forest"], won["momentum"], won["benchmark"]) == (0.583, 0.547, 0.516, None)
     assert set(STAGES) <= set(config.traded)
 
 

@@ -21,6 +21,7 @@ from nnstrategies.factors import factor_quantiles
 from nnstrategies.feeds.simulated import SimulatedMarket, simulate
 from nnstrategies.pipeline import report, run_variants, start, trade, train
 from nnstrategies.pipeline.trading import portfolios
+from nnstrategies.pipeline.trial_records import ledger_of
 from nnstrategies.pipeline.variants import config_of
 from nnstrategies.predictors import score
 from nnstrategies.report.html import report_tables
@@ -116,6 +117,11 @@ def test_a_hedged_portfolio_earns_what_the_other_does_less_the_index_on_what_was
     assert 0 < held.max() <= 1
     for name in ("multi_factor", "filtered", "filtered/1"):
         assert not np.allclose(table[f"hedged_{name}"], table[name])
+
+
+def test_a_hedged_portfolio_is_a_trial_of_its_own(finished):
+    trials = ledger_of(finished).read().trials
+    assert {trial.recipe for trial in trials if trial.config == finished.config.name} == set(finished.config.portfolios)
 
 
 def test_a_hedged_portfolio_is_no_headline():

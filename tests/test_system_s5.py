@@ -88,7 +88,8 @@ def test_the_report_shows_published_and_measured_directions_and_the_leak(s5):
     for text in (
         "Forecasts of single symbols",
         "60\u00a0% to 65\u00a0%",
-        "By symbol",
+        "Right directions by symbol and exchange",
+        "Sequence LSTM: by symbol and size of the forecast",
         "the whole series",
         "counts as down",
     ):

@@ -67,6 +67,7 @@ TREE = TINY | {
     "headline": "filtered",
     "seeds": [1, 2],
     "evidence": {"refits": 1},
+    "cross_validation": {"folds": 2, "valid_days": 24},
 }
 
 
@@ -97,6 +98,31 @@ def test_the_second_model_learns_and_speaks_only_of_what_the_first_picked_out_of
     for row in json.loads((finished.folder.path / "timeline.json").read_text()):
         if row["recipe"] == "ridge":
             assert row["effective_from"] > row["trained_through"]
+
+
+def test_a_null_is_refitted_when_the_versions_were_that_made_the_scores_of_the_test(finished):
+    first, last = (finished.panel.sessions[row].item() for row in finished.test_rows)
+    entries = json.loads((finished.folder.path / "timeline.json").read_text())
+    for name in TREE["recipes"]:
+        own = sorted({(row["effective_from"], row["asof"]) for row in entries if row["recipe"] == name})
+        begin = max(start for start, _ in own if start <= str(first))
+        made = [asof for start, asof in own if begin <= start <= str(last)]
+        assert [str(finished.panel.sessions[row]) for row in finished.test_plan(name).rows] == made
+        if name == "ridge":  # as picks begin in September, no quarter does when the test begins
+            table = frame(finished, "cross_validation").query("recipe == 'ridge' and fold == 0")
+            assert table["fitted"].dt.strftime("%Y-%m-%d").tolist() == made[:1] == ["2015-09-30"]
+
+
+def test_a_recipe_that_others_learn_from_is_fitted_for_the_picks_and_for_the_test(tmp_path):
+    run = start(parse({**TREE, "walk_forward": {**TINY["walk_forward"], "refit": "once"}}, "x"), tmp_path)
+    days = run.panel.sessions
+    before = [str(days[np.searchsorted(days, np.datetime64(day)) - 1]) for day in ("2015-09-01", "2015-11-02")]
+    assert [str(days[row]) for row in run.plan_of("ridge").rows] == before
+    assert [str(days[row]) for row in run.plan_of("filter").rows] == before[1:]
+    warm = {**TINY["walk_forward"], "refit": "once", "start": "warm"}
+    run = start(parse({**TREE, "walk_forward": warm}, "x"), tmp_path)
+    assert run.test_plan("ridge") == run.plan_of("ridge")
+    assert run.first_refit("ridge") == run.test_rows[0] - 1
 
 
 def test_portfolios_join_scores_by_name(finished):

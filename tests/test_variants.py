@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from nnstrategies.config import fast, parse, to_tree
 from nnstrategies.errors import ConfigError
 from nnstrategies.pipeline import report, run_variants, start, trade, train
-from nnstrategies.pipeline.variants import config_of
+from nnstrategies.pipeline.inputs import check_inputs
+from nnstrategies.pipeline.variants import _alike, _opened, config_of
 from nnstrategies.report.definitions import recipe_label
+from nnstrategies.report.stamp import stamp
 from nnstrategies.search import CrossValidationSettings
 from tests.test_pipeline import FEATURES, NETWORK, TINY
 
@@ -75,7 +78,9 @@ def test_each_variant_is_a_run_of_its_own_with_a_row_beside(finished):
         assert returns["benchmark"].equals(own["benchmark"])
         assert (folder / "report.html").is_file()
     stamped = (finished.folder.path / "variants" / "whole_sample_scaler" / "report.html").read_text(encoding="utf-8")
-    assert "reads the future on purpose" in stamped
+    assert f'<aside class="stamp"><p>{stamp(["leaky_minmax of lstm"])}</p></aside>' in stamped
+    honest = (finished.folder.path / "report.html").read_text(encoding="utf-8")
+    assert "<aside" not in honest
 
 
 def test_a_variant_that_only_trades_otherwise_takes_over_the_fits_of_the_run(tmp_path):
@@ -111,6 +116,51 @@ def test_a_variant_that_only_trades_otherwise_takes_over_the_fits_of_the_run(tmp
         )
     assert rows["weekly"]["metrics"] != rows["cheap"]["metrics"]
     assert not (run.folder.path / "variants" / "cheap" / "fits" / "trees").exists()
+
+
+def task_of(recipe: str, of: str, since: str) -> dict[str, object]:
+    label = {"kind": "up_down", "horizon_days": 5, "relative": False}
+    picks = {"of": of, "since": since, "share": 0.5}
+    return {"recipes": [recipe], "features": FEATURES[:2], "window": 6, "label": label, "picks": picks}
+
+
+PICKED = {
+    **{key: value for key, value in TREE.items() if key != "published"},
+    "recipes": {name: {"kind": "ridge"} for name in ("ridge", "after_ridge", "after_trees")}
+    | {"trees": {"kind": "gradient_boosting", "iterations": 2}},
+    "tasks": {
+        "one": task_of("after_ridge", "ridge", "2015-09-01"),
+        "two": task_of("after_trees", "trees", "2015-09-01"),
+    },
+    "headline": "ridge",
+}
+
+
+def taken_over(folder: Path, changes: dict[str, object], **more: object) -> set[str]:
+    """The recipes whose fits a variant with ``changes`` takes over from the run."""
+    run = start(parse({**PICKED, "variants": {"other": {"note": "other", "set": changes}}, **more}, "x"), folder)
+    check_inputs(run)
+    return set(_alike(run, _opened(run.folder.path / "variants" / "other", config_of(run.config, "other"))))
+
+
+def test_fits_on_picks_that_the_mean_of_other_seeds_made_are_not_taken_over(tmp_path):
+    assert taken_over(tmp_path, {"strategy.rebalance": "week"}) == set(PICKED["recipes"])
+    assert taken_over(tmp_path, {"seeds": [1, 2]}) == {"ridge", "trees", "after_ridge"}  # ridge has no seed
+
+
+@pytest.mark.parametrize(("start_from", "kept"), [("scratch", {"trees"}), ("warm", set())])
+def test_fits_that_build_on_earlier_ones_are_taken_over_only_where_all_of_them_are_the_same(tmp_path, start_from, kept):
+    walk = {**TINY["walk_forward"], "refit": 40, "start": start_from}
+    earlier = task_of("after_trees", "trees", "2015-08-03")  # so that the trees are fitted from then on
+    found = taken_over(tmp_path, {"tasks.two": earlier}, walk_forward=walk)
+    assert found == {"ridge", "after_ridge"} | kept
+
+
+def test_fits_on_picks_of_other_refits_are_not_taken_over(tmp_path):
+    tasks = {"one": task_of("after_ridge", "ridge", "2015-09-01"), "two": task_of("after_trees", "ridge", "2015-08-03")}
+    walk = {**TINY["walk_forward"], "refit": 40}
+    found = taken_over(tmp_path, {"tasks.two.picks.of": "trees"}, walk_forward=walk, tasks=tasks)
+    assert found == {"ridge", "trees"}  # ridge is fitted from September on now: other sessions, so other picks
 
 
 def test_a_variant_of_some_recipes_shuffles_labels_for_those_of_them_that_the_run_names():
@@ -184,13 +234,15 @@ def test_a_mistake_is_named(section, value, said):
 def test_a_variant_of_what_the_config_resolved_resolves_it_anew():
     changed = {
         "length": {"note": "half a year", "set": {"walk_forward.train_days": 126, "walk_forward.valid_days": 25}},
+        "section": {"note": "half a year", "set": {"walk_forward": {"first_test": "2015-11-02", "train_days": 126}}},
         "rules": {"note": "China", "set": {"market": "cn_a"}},
     }
     recipes = {"lstm": TREE["recipes"]["lstm"], "ridge": {"kind": "ridge"}, "own": {"kind": "ridge", "train_days": 77}}
     config = parse(TREE | {"variants": changed, "recipes": recipes}, "x")
-    length = config_of(config, "length").recipes
-    assert [length[name].train_days for name in ("lstm", "ridge", "own")] == [126, 126, 77]
-    assert length["lstm"].valid_days == 30  # the recipe's own
+    for variant in ("length", "section"):
+        changed_recipes = config_of(config, variant).recipes
+        assert [changed_recipes[name].train_days for name in ("lstm", "ridge", "own")] == [126, 126, 77]
+        assert changed_recipes["lstm"].valid_days == 30  # the recipe's own
     assert type(config_of(config, "rules").costs).__name__ == "ScheduleSettings"
 
 

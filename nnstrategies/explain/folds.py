@@ -9,6 +9,7 @@ import pandas as pd
 
 from nnstrategies.samples import Samples
 from nnstrategies.splits import Split, trailing_split
+from nnstrategies.training.recipe import leaky_row
 from nnstrategies.training.timeline import Entry, Timeline
 from nnstrategies.training.version import Version
 from nnstrategies.typing import IntArray
@@ -19,22 +20,28 @@ COLUMNS = (
 )
 
 
-def split_of(version: Version, asof: int) -> Split | None:
-    """The split of the refit as of row ``asof`` that made ``version``, by its manifest; None if it learned nothing."""
+def seen_until(version: Version, samples: Samples, asof: int) -> int:
+    """The last row that the refit as of row ``asof`` read to make ``version``: a later one where it is leaky."""
+    until = version.config.get("leaky_until")
+    return max(asof, leaky_row(samples, dt.date.fromisoformat(until) if until else None))
+
+
+def split_of(version: Version, last: int) -> Split | None:
+    """The split of the refit that read up to row ``last``, by its version's manifest; None if it learned nothing."""
     if version.manifest["training_rows"] == 0:
         return None
     config = version.config
     embargo = int(config.get("embargo_days", 0))
-    return trailing_split(asof + 1, asof, config.get("train_days"), int(config.get("valid_days", 0)), embargo)
+    return trailing_split(last + 1, last, config.get("train_days"), int(config.get("valid_days", 0)), embargo)
 
 
 def folds(samples: Samples, timeline: Timeline, last: dt.date) -> pd.DataFrame:
     """One row a refit: dates of the first and last training and validation decision, and where it was in force.
 
     labels_until: the session by whose close the last training label was known; what lies between it and valid_first
-    (or the as-of date) is the purge gap. train_rows, valid_rows: samples. Dates are missing where there are no rows.
-    in_force_until: the session before the next refit's, at most ``last``. For a kept incumbent the fold is that of the
-    refit that lost.
+    (or the as-of date) is the purge gap. A leaky refit has the days that it read, later than its as-of date.
+    train_rows, valid_rows: samples. Dates are missing where there are no rows. in_force_until: the session before the
+    next refit's, at most ``last``. For a kept incumbent the fold is that of the refit that lost.
     """
     ends = [_before(samples, entry.effective_from) for entry in timeline.entries[1:]] + [last]
     rows = [_fold(samples, entry, until) for entry, until in zip(timeline.entries, ends, strict=True)]
@@ -46,7 +53,8 @@ def folds(samples: Samples, timeline: Timeline, last: dt.date) -> pd.DataFrame:
 def _fold(samples: Samples, entry: Entry, until: dt.date) -> tuple[object, ...]:
     days = samples.features.sessions
     asof = int(np.searchsorted(days, np.datetime64(entry.trained_through, "D")))
-    known, split = samples.upto(asof), split_of(entry.version, asof)
+    last = seen_until(entry.version, samples, asof)
+    known, split = samples.upto(last), split_of(entry.version, last)
     stride = int(entry.version.config.get("stride_days", 1))
     nothing = np.zeros(0, dtype=np.int64)
     train = known.rows(*split.train, stride=stride) if split else (nothing, nothing)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnstrategies.errors import DataError
-from nnstrategies.explain.folds import split_of
+from nnstrategies.explain.folds import seen_until, split_of
 from nnstrategies.features.feature_set import Features
 from nnstrategies.samples import Samples
 from nnstrategies.training.timeline import Timeline
@@ -70,7 +70,7 @@ class Judged:
 
     @classmethod
     def validation(cls, samples: Samples, version: Version) -> Judged:
-        """The version's purged validation rows, labels known by its as-of date only; DataError where it has none.
+        """The version's purged validation rows, with the labels that it knew; DataError where it has none.
 
         Early stop chose the best weights on these rows, so figures on them are a little too good.
         """
@@ -78,7 +78,8 @@ class Judged:
         asof = int(np.searchsorted(samples.features.sessions, day))
         if asof >= samples.T or samples.features.sessions[asof] != day:
             raise DataError(f"explain: version {version.id} was trained through {day}, no session of these samples")
-        known, split = samples.upto(asof), split_of(version, asof)
+        last = seen_until(version, samples, asof)
+        known, split = samples.upto(last), split_of(version, last)
         stride = int(version.config.get("stride_days", 1))
         rows = np.unique(known.rows(*split.valid, stride=stride)[0]) if split else np.zeros(0, dtype=np.int64)
         if not len(rows):

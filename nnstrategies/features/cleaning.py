@@ -1,4 +1,4 @@
-"""S2's rules for odd prices: what a day is flagged for, and the paper's filling of gaps, which looks ahead.
+"""S2's rules for odd prices: what a day is flagged for, and the paper's filling and deleting, which look ahead.
 
 The causal rules for gaps are those of every panel: a session without trading repeats the last close, its volume is 0
 and stays 0. Flags compare a day with the 250 sessions before it, never with the whole sample. Both keep the value: a
@@ -9,6 +9,7 @@ price limits of 10 % most are true, so the network is told and nothing is delete
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from nnstrategies.features.feature_set import FeatureFunction, reads_the_future
 from nnstrategies.features.price_volume import ret_1
@@ -80,6 +81,23 @@ def interpolate_gaps(panel: Panel) -> Panel:
         fields[name] = np.where(gap, lines / factor, panel[name]).astype(panel[name].dtype)
     events = {name: panel.events(name) for name in panel.event_names}
     return Panel(panel.sessions, panel.symbols, fields, panel.status, panel.series, events, panel.name)
+
+
+def leaky_three_sigma(feature: FeatureFunction) -> FeatureFunction:
+    """Leaky: a feature whose values beyond 3 standard deviations are deleted; the value before stands in their place.
+
+    S2 deletes them as errors of recording. Mean and deviation are those of the symbol's whole sample, so that the past
+    is judged by what the future will find usual.
+    """
+
+    def kept(panel: Panel) -> AnyArray:
+        values = np.asarray(feature(panel), dtype=np.float64)
+        mean, std = (pd.DataFrame(values).agg(part).to_numpy() for part in ("mean", "std"))
+        beyond = np.abs(values - mean) > _SIGMAS * std + _ROUNDING
+        filled = pd.DataFrame(np.where(beyond, np.nan, values)).ffill().to_numpy()
+        return np.where(beyond, filled, values)
+
+    return reads_the_future(kept)
 
 
 CLEANING = {function.__name__: function for function in (flag_three_sigma, flag_box_plot)}

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from nnstrategies.errors import ConfigError, MissingTableError
 from nnstrategies.features import fundamental, levels, macro, wavelet
-from nnstrategies.features.cleaning import CLEANING, leaky_interpolated
+from nnstrategies.features.cleaning import CLEANING, leaky_interpolated, leaky_three_sigma
 from nnstrategies.features.cross_sectional import CROSS_SECTIONAL, change
 from nnstrategies.features.feature_set import FeatureFunction, FeatureSet
 from nnstrategies.features.inputs import Input
@@ -83,6 +83,7 @@ LEAKY: dict[str, FeatureFunction] = {
     **wavelet.LEAKY_WAVELET,
     **macro.LEAKY_MACRO,
     **{f"leaky_interpolated_{name}": leaky_interpolated(_PRICED[name]) for name in _OF_PRICES},
+    **{f"leaky_three_sigma_{name}": leaky_three_sigma(_PRICED[name]) for name in _OF_PRICES},
 }
 CATALOGUE: dict[str, FeatureFunction] = {
     **FEATURES,
@@ -103,6 +104,13 @@ INPUTS: Mapping[str, Input] = {**fundamental.INPUTS, **macro.INPUTS, **levels.IN
 OPTIONAL = frozenset((*fundamental.INPUTS, *macro.INPUTS))
 
 _S2 = tuple(name for group in S2_GROUPS.values() for name in group)
+
+
+def _s2_with(leak: str) -> tuple[str, ...]:
+    """S2's variables, in the leaky form where there is one."""
+    return tuple(f"{leak}_{name}" if f"{leak}_{name}" in LEAKY else name for name in _S2)
+
+
 SETS: dict[str, tuple[str, ...]] = {
     "default": tuple(FEATURES),
     "s1": ("gap_1", "high_1", "low_1", "ret_1", "volume_surprise_1"),
@@ -112,9 +120,8 @@ SETS: dict[str, tuple[str, ...]] = {
     "s4_factors": ("pb", "pe", "ps", "log_float_value", "momentum_250_20"),
     "s5": tuple(levels.LEVELS),
     "s5_wavelet": tuple(wavelet.WAVELET),
-    "leaky_s2_interpolated": tuple(
-        f"leaky_interpolated_{name}" if f"leaky_interpolated_{name}" in LEAKY else name for name in _S2
-    ),
+    "leaky_s2_interpolated": _s2_with("leaky_interpolated"),
+    "leaky_s2_three_sigma": _s2_with("leaky_three_sigma"),
     "leaky_s3_forward_adjusted": ("leaky_forward_adjusted_open", "leaky_forward_adjusted_close", *levels.DATES),
     "leaky_s5_forward_adjusted": (
         *(f"leaky_wavelet_forward_adjusted_{field}" for field in levels.FIELDS[:4]),

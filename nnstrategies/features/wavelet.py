@@ -68,7 +68,7 @@ def leaky_denoised_level(field: str) -> FeatureFunction:
 
 
 def denoised_forward_adjusted(field: str) -> FeatureFunction:
-    """Leaky: a price adjusted to the symbol's last day, denoised over the trailing window, over its first such close."""
+    """Leaky: a price adjusted to the symbol's last day, denoised over the trailing window, over the first close."""
 
     def relative(panel: Panel) -> FloatArray:
         return over(_each(last_day_prices(panel, field), causal=True), first_close(panel)).T

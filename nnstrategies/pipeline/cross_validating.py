@@ -108,7 +108,7 @@ def _of_fold(
 
 def _of_test(run: Run, name: str, timeline: Timeline) -> dict[str, Any]:
     """The same figures of the test, of which each refit's version saw nothing."""
-    row = _row(run, name, TEST, run.test_plan(name).rows[0], *run.test_rows)
+    row = _row(run, name, TEST, run.first_refit(name), *run.test_rows)
     return row | _figures(run, name, run.samples_of(name), timeline, run.judged_rows(name))
 
 

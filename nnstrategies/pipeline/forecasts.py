@@ -23,12 +23,16 @@ _ANY = (0.0,)  # a probability of a rise has no size that a threshold in per cen
 
 @dataclass(frozen=True)
 class _Forecasts:
-    """One recipe and seed: rows t [M] of the test, symbols n [M], forecasts and returns that came [M] (0.01 = 1 %)."""
+    """One recipe and seed: rows t [M] of the test, symbols n [M], forecasts and returns that came [M] (0.01 = 1 %).
+
+    in_percent: whether a forecast has a size. names_price: whether it also counts from a price that is known by then.
+    """
 
     recipe: str
     seed: int
     kind: LabelKind
     in_percent: bool
+    names_price: bool
     t: IntArray
     n: IntArray
     symbols: AnyArray
@@ -46,7 +50,8 @@ def write_forecasts(run: Run) -> None:
     """Write forecasts, judged_forecasts and forecast_path, where a run has recipes that forecast single symbols.
 
     Such a recipe's task is measured through time, its label is not relative, and it says a return in per cent or the
-    probability of a rise. Every row of the test counts. A price needs a return in per cent.
+    probability of a rise. Every row of the test counts. A price needs a return in per cent, from the close of the
+    decision on: the next open, from which a label of price ``open`` counts, is not known yet.
     """
     found = list(_found(run))
     if found:
@@ -54,7 +59,7 @@ def write_forecasts(run: Run) -> None:
     returns = [_directions(run, one) for one in found if one.kind == "return"]  # of class labels, ``judged`` says it
     if returns:
         run.folder.write_frame("judged_forecasts", pd.concat(returns, ignore_index=True))
-    paths = [_path(run, one) for one in found if one.in_percent]
+    paths = [_path(run, one) for one in found if one.names_price]
     if paths:
         keys = ["recipe", "symbol", "field", "date"]
         joined = pd.concat(paths, ignore_index=True).groupby(keys, sort=False, as_index=False).mean()
@@ -90,13 +95,15 @@ def _of_one(run: Run, name: str, seed: int, rows: pd.DataFrame, unit: str) -> _F
     tested = (t >= first) & (t <= last)
     forecast = rows["score"].to_numpy(dtype=np.float64)[tested] / (100 if unit == PERCENT else 1)
     t, n = t[tested], n[tested]
-    kind = run.config.task_of(name)[1].label.kind
-    return _Forecasts(name, seed, kind, unit == PERCENT, t, n, symbols[tested], forecast, samples.labels.returns[t, n])
+    label, in_percent = run.config.task_of(name)[1].label, unit == PERCENT
+    known = in_percent and label.holding.entry == "close"
+    returns = samples.labels.returns[t, n]
+    return _Forecasts(name, seed, label.kind, in_percent, known, t, n, symbols[tested], forecast, returns)
 
 
 def _accuracy(one: _Forecasts) -> pd.DataFrame:
     frame = forecast_accuracy(one.symbols, one.forecast, one.actual, THRESHOLDS if one.in_percent else _ANY)
-    if not one.in_percent:
+    if not one.names_price:
         frame["price_error"] = np.nan
     return one.labelled(frame).astype(COLUMNS)
 
@@ -111,7 +118,8 @@ def _directions(run: Run, one: _Forecasts) -> pd.DataFrame:
 def _path(run: Run, one: _Forecasts) -> pd.DataFrame:
     """Price named for each of the last sessions of the first symbol, beside what came and the price of no change.
 
-    Adjusted prices, at the last session's own scale; ``date`` is the session whose price was forecast.
+    Adjusted prices, at the last session's own scale; ``date`` is the session whose price was forecast. An open
+    (``field``) is always the next one, of a label of price ``overnight``.
     """
     task, settings = run.config.task_of(one.recipe)
     panel = run.task(task).panel

@@ -15,7 +15,9 @@ from nnstrategies.market.read import read_book
 from nnstrategies.pipeline.folder import code_versions
 from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.tasks import Task
+from nnstrategies.report.stamp import LEAKY
 from nnstrategies.settings import MAIN
+from nnstrategies.training import NetworkRecipe
 from nnstrategies.training.device import resolve_device
 
 PRICE_INDEX = "The benchmark is a price index: it leaves dividends out, the equal-weight portfolio contains them."
@@ -28,8 +30,6 @@ SIMULATED = (
     "not that money can be made."
 )
 CONSTANT = "Slippage is the same for small and large orders; large orders would pay more."
-
-LEAKY = "This run reads the future on purpose, to measure what that gains; no figure here could be earned: {}."
 
 
 def write_manifest(run: Run, strategy: str | None = None) -> None:
@@ -109,11 +109,14 @@ def leaks(run: Run) -> list[str]:
         recipes |= {f"{name}.{key}": one for key, one in getattr(recipe, "members", {}).items()}
     scaling = {name: getattr(recipe, "scaling", "") for name, recipe in recipes.items()}
     screens = [name for name, recipe in recipes.items() if getattr(recipe, "leaky_until", None)]
+    networks = {name: recipe for name, recipe in recipes.items() if isinstance(recipe, NetworkRecipe)}
+    shifted = [name for name, recipe in networks.items() if recipe.augment.leaky_time_shift]
     day = getattr(run.config.data, "leaky_members_on", None)
     return [
         *features,
         *(f"{kind} of {name}" for name, kind in scaling.items() if kind.startswith("leaky_")),
         *(f"leaky_until of {name}" for name in screens),
+        *(f"leaky_time_shift of {name}" for name in shifted),
         *([f"leaky_members_on {day}"] if day else []),
     ]
 

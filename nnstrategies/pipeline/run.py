@@ -127,26 +127,30 @@ class Run:
         return GroupedRecipe(recipe) if self.config.task_of(name)[1].groups == "symbol" else recipe
 
     def test_plan(self, name: str) -> RefitPlan:
-        """When a recipe is refitted for the test."""
-        return self._plan(name, self.test_rows[0])
+        """Of the refits of ``plan_of`` those that make the scores of the test: all, where each builds on the last."""
+        plan = self.plan_of(name)
+        begin = self.first_refit(name)
+        return plan if plan.follows else replace(plan, rows=tuple(row for row in plan.rows if row >= begin))
+
+    def first_refit(self, name: str) -> int:
+        """The row of the refit that is in force when the test begins."""
+        return max(row for row in self.plan_of(name).rows if row < self.test_rows[0])
 
     def plan_of(self, name: str) -> RefitPlan:
         """When a recipe is refitted: for the test, and before it where another model learns from its picks."""
-        calendar = self.panel.calendar
+        calendar, walk, (test, last) = self.panel.calendar, self.config.walk_forward, self.test_rows
         picks = [task.picks for task in self.config.tasks.values() if task.picks and task.picks.of == name]
-        first = min([self.test_rows[0], *(calendar.first_on_or_after(str(one.since)) for one in picks)])
+        first = min([test, *(calendar.first_on_or_after(str(one.since)) for one in picks)])
         if first == 0:
             since = min(one.since for one in picks)
             raise ConfigError(
                 f"tasks: picks.since: expected a day with sessions before it, on which {name} can be trained, got "
                 f"{since}; the data begin on {calendar.sessions[0]}: pick later or begin the data earlier"
             )
-        return self._plan(name, first)
-
-    def _plan(self, name: str, first: int) -> RefitPlan:
-        walk = self.config.walk_forward
         every = self.config.task_of(name)[1].refit or walk.refit
-        rows = refit_rows(self.panel.calendar, first, self.test_rows[1], every)
+        rows = refit_rows(calendar, first, last, every)
+        if every == "once":  # for the picks, and for the test
+            rows = sorted({*rows, test - 1})
         return RefitPlan(tuple(rows), walk.start, walk.gate, walk.reset_months)
 
     @property

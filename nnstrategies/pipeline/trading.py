@@ -45,16 +45,16 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
         first, last = run.test_rows
         names, benchmark = list(scores), _benchmark(run)
 
-        def job(number: int, progress: object) -> tuple[pd.Series, dict[str, pd.DataFrame]]:
+        def job(number: int, progress: object) -> tuple[pd.Series, dict[str, float], dict[str, pd.DataFrame]]:
             name = names[number]
             strategy_class = chosen if name == headline else RebalanceStrategy
             result = backtest_of(run.config, run.panel, strategy_class, scores[name], first, last)
             hedged = run.config.traded[name.split("/")[0]].hedged
             returns = _hedged(result, benchmark) if hedged else result.returns
-            return returns, _tables(run, result) if name == headline else {}
+            return returns, result.trades, _tables(run, result) if name == headline else {}
 
         results = dict(zip(names, run_jobs(job, len(names), run.workers), strict=True))
-        done = {name: returns for name, (returns, _) in results.items()}
+        done = {name: returns for name, (returns, *_) in results.items()}
         done["equal_weight"] = equal_weight_returns(run.panel, first, last, _at_once(run.config))
         if run.config.groups == "symbol":
             done["buy_and_hold"] = buy_and_hold_returns(run.panel, first, last)
@@ -62,8 +62,9 @@ def trade(run: Run, strategy: str | None = None, again: bool = False) -> None:
         returns = pd.DataFrame(done).rename_axis("date").reset_index()
     run.folder.remove("returns.parquet")  # written last: while it is absent, the backtest counts as not done
     run.folder.remove("attribution.parquet")  # which not every strategy's trades have
-    for name, frame in results[headline][1].items():
+    for name, frame in results[headline][2].items():
         run.folder.write_frame(name, frame)
+    run.folder.write_frame("trades", pd.DataFrame([{"portfolio": name} | results[name][1] for name in names]))
     write_manifest(run, strategy)
     record_run(run, returns, strategy)
     run.folder.write_frame("returns", returns)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nnstrategies import __version__
-from nnstrategies.config import to_tree
+from nnstrategies.config import recipe_tree, to_tree
 from nnstrategies.pipeline.run import Run
 from nnstrategies.samples import Samples
 from nnstrategies.search import Fold, SearchSettings, Trial
@@ -134,8 +134,8 @@ def _run_identity(run: Run, name: str, strategy: str | None) -> dict[str, Any]:
     settings = {key: tree[key] for key in _RUN_KEYS}
     digest = hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:16]
     return {
-        "recipe": {one: _made_of(run, one, tree) for one in portfolio.recipes},
-        "portfolio": [portfolio.score, portfolio.confirm, portfolio.exposure],
+        "recipe": {one: _made_of(run, one) for one in portfolio.recipes},
+        "portfolio": [portfolio.score, portfolio.confirm, portfolio.exposure, portfolio.hedged],
         "data": run.panel.fingerprint,
         "test": [str(run.panel.sessions[first]), str(run.panel.sessions[last])],
         "config": digest,
@@ -145,16 +145,16 @@ def _run_identity(run: Run, name: str, strategy: str | None) -> dict[str, Any]:
     }
 
 
-def _made_of(run: Run, name: str, tree: dict[str, Any]) -> dict[str, Any]:
+def _made_of(run: Run, name: str) -> dict[str, Any]:
     """One recipe of a portfolio: its settings, what it sees and learns, and how they were searched."""
     config, search, task = run.config, run.config.search, run.config.task_of(name)[1]
     learns = plain(dataclasses.asdict(task))
     return {
-        "settings": candidate_of(tree["recipes"][name]),
+        "settings": candidate_of(recipe_tree(config.recipes[name])),
         "seeds": list(config.seeds if config.recipes[name].seeded else config.seeds[:1]),
         "features": run.samples_of(name).features.set_hash,
         "task": {key: value for key, value in learns.items() if key != "recipes"},
-        "picked_by": _made_of(run, task.picks.of, tree) if task.picks else None,
+        "picked_by": _made_of(run, task.picks.of) if task.picks else None,
         "search": _searched_by(search) if search and search.recipe == name else None,
     }
 

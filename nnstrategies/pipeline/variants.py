@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nnstrategies.pipeline.training import train
 from nnstrategies.report import build_report
 from nnstrategies.report.forecasts import directions
 from nnstrategies.settings import MAIN, RunConfig
-from nnstrategies.training import RECIPES, FitStore
+from nnstrategies.training import FitStore
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,8 @@ def config_of(config: RunConfig, variant: str) -> RunConfig:
     own_folds = any(key.startswith("cross_validation.") for key in changes)  # of which the others stay
     for key in ("variants", "published", *(() if own_folds else ("cross_validation",))):
         tree.pop(key)
-    _forget_defaults(tree, config, changes)
+    if "market" in changes:
+        tree.pop("costs")  # by default those of the book
     if chosen.recipes:
         _keep(tree, set(chosen.recipes))
     for key, value in changes.items():
@@ -109,24 +110,6 @@ def config_of(config: RunConfig, variant: str) -> RunConfig:
     tree["name"] = f"{config.name}-{variant}"
     tree["title"] = f"{config.title or config.name}: {chosen.note}"
     return parse(tree, f"variant {variant}")
-
-
-def _forget_defaults(tree: dict[str, Any], config: RunConfig, changes: Mapping[str, Any]) -> None:
-    """What the resolved config took from a key that the variant changes has to be resolved anew."""
-    if "market" in changes:
-        tree.pop("costs")
-    for name in ("train_days", "valid_days", "embargo_days"):
-        if f"walk_forward.{name}" not in changes:
-            continue
-        given = getattr(config.walk_forward, name)
-        for recipe in _with_members(tree["recipes"]):
-            usual = next((f.default for f in dataclasses.fields(RECIPES[recipe["kind"]]) if f.name == name), None)
-            if name in recipe and recipe[name] == (usual if given is None else given):
-                recipe.pop(name)
-
-
-def _with_members(recipes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [one for recipe in recipes.values() for one in (recipe, *_with_members(recipe.get("members", {})))]
 
 
 def _keep(tree: dict[str, Any], names: set[str]) -> None:
@@ -162,14 +145,28 @@ def _alike(run: Run, own: Run) -> list[str]:
     trained, now = run.folder.read_json(FILE), inputs_of(own)
     if any(trained.get(key) != value for key, value in now.items() if key != "config"):
         return []
-    alike = []
-    for name, recipe in own.config.recipes.items():
-        known, task = run.config.task_of(name)[1], own.config.task_of(name)[1]
-        same = recipe == run.config.recipes.get(name) and own.config.inputs.get(name) == run.config.inputs.get(name)
-        if same and dataclasses.replace(known, recipes=()) == dataclasses.replace(task, recipes=()):
-            alike.append(name)
-    picked = {name: own.config.task_of(name)[1].picks for name in alike}
-    return [name for name in alike if (picks := picked[name]) is None or picks.of in alike]
+    alike = [name for name in own.config.recipes if _learns_alike(run, own, name)]
+    return [name for name in alike if _picked_alike(run, own, name, alike)]
+
+
+def _learns_alike(run: Run, own: Run, name: str) -> bool:
+    """Whether a recipe has the same settings, inputs and task, and the same refits where each builds on the last."""
+    known, task = run.config.task_of(name)[1], own.config.task_of(name)[1]
+    return (
+        own.config.recipes[name] == run.config.recipes.get(name)
+        and own.config.inputs.get(name) == run.config.inputs.get(name)
+        and dataclasses.replace(known, recipes=()) == dataclasses.replace(task, recipes=())
+        and (not own.plan_of(name).follows or own.plan_of(name) == run.plan_of(name))
+    )
+
+
+def _picked_alike(run: Run, own: Run, name: str, alike: Collection[str]) -> bool:
+    """Whether a recipe that learns from another's picks has the same ones: of the same refits, and mean over seeds."""
+    picks = own.config.task_of(name)[1].picks
+    if picks is None:
+        return True
+    same_seeds = run.config.seeds == own.config.seeds or not own.config.recipes[picks.of].seeded
+    return picks.of in alike and same_seeds and own.plan_of(picks.of) == run.plan_of(picks.of)
 
 
 def _measured(run: Run) -> dict[str, Any]:

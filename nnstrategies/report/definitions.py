@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Definition:
-    """``style`` tells how the value is written: percent, ratio, date."""
+    """``style`` tells how the value is written: percent, ratio, count, date."""
 
     key: str
     label: str
@@ -155,8 +155,18 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Turnover (one-sided)",
         "percent",
         "½ · (bought + sold value) / mean account value · 252/T",
-        "Per year, from the headline's fills, first purchase included; 100 % replaces the whole account once.",
+        "Per year, first purchase included; 100 % replaces the whole account once. A hedge with the "
+        "benchmark is not counted.",
     ),
+    Definition(
+        "win_rate_sales",
+        "Win rate, sales",
+        "percent",
+        "share of sales with proceeds − fees > cost of the shares",
+        "First in, first out; without the fees of the purchase and dividends. A rebalance that trims a position is a "
+        "sale too. Shares still held at the end are not counted.",
+    ),
+    Definition("sales", "Sales", "count", "number of sales", "Those that the win rate is the share of."),
     Definition(
         "fees_per_year",
         "Fees",

@@ -59,6 +59,8 @@ def _timeline(rows: pd.DataFrame, recipes: list[str], number: int) -> Chart:
 
 def _gap_text(folds: pd.DataFrame) -> str:
     """How long the purge gap is: between the last day learned from and the first validated on, or in force."""
+    if (folds[["train_last", "valid_last"]].max(axis=1) >= folds["in_force_from"]).any():
+        return "Learned, on purpose, from days on which it is in force."
     after = folds["valid_first"].fillna(folds["in_force_from"])
     days = (after - folds["train_last"]).dt.days
     low, high = int(days.min()), int(days.max())
@@ -73,7 +75,8 @@ def _draw(axes: Axes, y: int, fold: pd.Series, kept: bool) -> None:
     for first, last, colour in spans:
         _bar(axes, y, first, last, colour, kept and colour == _IN_FORCE)
     for (_, last, _), (first, _, _) in pairwise(spans):
-        axes.plot([date2num(last) + 1, date2num(first)], [y, y], color=MUTED, linewidth=1.2)
+        if last < first:  # but not of a leaky refit, which has read days on which it is in force
+            axes.plot([date2num(last) + 1, date2num(first)], [y, y], color=MUTED, linewidth=1.2)
 
 
 def _bar(axes: Axes, y: int, first: pd.Timestamp, last: pd.Timestamp, colour: str, hollow: bool) -> None:

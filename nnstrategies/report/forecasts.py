@@ -54,7 +54,7 @@ def forecast_table(run: RunFolder) -> Table | None:
             price = _range(*prices[name]) if name in prices else DASH
             cells = [price, DASH, *(ranges.get(a, DASH) for a in thresholds)]
             rows.append(Row(recipe_label(str(name)), cells, "published", "baseline"))
-        cells = [_price(table), _commoner(table), *(_direction(table[table["threshold"] == a]) for a in thresholds)]
+        cells = [_price(table), commoner(table), *(_direction(table[table["threshold"] == a]) for a in thresholds)]
         remark = "measured, of opens" if name in opens else "measured"
         rows.append(Row(recipe_label(str(name)), cells, remark, "headline" if name == run.judged else ""))
     head = ["Recipe", "Price", "Commoner direction", "Direction", *(f"from {percent(a, 2)}" for a in thresholds[1:])]
@@ -65,6 +65,8 @@ def forecast_table(run: RunFolder) -> Table | None:
     note += "standard deviation over seeds; in brackets how many days those are of all whose price moved. Commoner "
     note += "direction: what naming the same direction every day would reach, chosen afterwards. Stocks move together, "
     note += "so the days count for fewer than their number."
+    if any(row.cells[0] == DASH for row in rows if row.kind != "baseline"):
+        note += " No price (–) is named by a probability, nor by a return that counts from an open not known yet."
     if opens:
         note += " Opens are nearer to what was known than closes: compare them with their own persistence only."
     return Table(head, rows, note=note)
@@ -78,18 +80,22 @@ def symbol_table(run: RunFolder) -> Table | None:
     """The judged recipe's forecasts by symbol, and by exchange where symbols name several; mean over seeds."""
     if (table := run.forecasts[run.forecasts["recipe"] == run.judged]).empty:
         return None
-    parts = list(table.groupby("symbol", sort=True))
-    exchange = table["symbol"].str.rpartition(".")[2]
-    if exchange.nunique() > 1:
-        parts += [(f"All of {name}", part) for name, part in table.groupby(exchange)]
-    parts.append(("All", table))
     thresholds = sorted(set(table["threshold"]))
     rows = []
-    for name, part in parts:
-        cells = [_price(part), _commoner(part), *(_direction(part[part["threshold"] == a]) for a in thresholds)]
-        rows.append(Row(str(name), cells, kind="headline" if name == "All" else ""))
+    for name, part in parts(table):
+        cells = [_price(part), commoner(part), *(_direction(part[part["threshold"] == a]) for a in thresholds)]
+        rows.append(Row(name, cells, kind="headline" if name == "All" else ""))
     head = ["Symbol", "Price", "Commoner direction", "Direction", *(f"from {percent(a, 2)}" for a in thresholds[1:])]
     return Table(head, rows, note=f"Forecasts of {recipe_label(run.judged)}; figures as in the table above.")
+
+
+def parts(forecasts: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each symbol, of each exchange where symbols name several, and all of them, by label."""
+    found = [(str(name), part) for name, part in forecasts.groupby("symbol", sort=True)]
+    exchange = forecasts["symbol"].str.rpartition(".")[2]
+    if exchange.nunique() > 1:
+        found += [(f"All of {name}", part) for name, part in forecasts.groupby(exchange)]
+    return [*found, ("All", forecasts)]
 
 
 def _price(table: pd.DataFrame) -> str:
@@ -99,7 +105,7 @@ def _price(table: pd.DataFrame) -> str:
     return percent(1 - np.average(known["price_error"], weights=known["judged"]), 2) if len(known) else DASH
 
 
-def _commoner(table: pd.DataFrame) -> str:
+def commoner(table: pd.DataFrame) -> str:
     """Share of the commoner direction, symbol by symbol, among the days without a threshold; of one seed."""
     own = table[(table["threshold"] == table["threshold"].min()) & (table["seed"] == table["seed"].iloc[0])]
     commoner = np.maximum(own["rises"], own["acted"] - own["rises"]).sum()

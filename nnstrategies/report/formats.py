@@ -67,11 +67,13 @@ def p_text(value: Any) -> str:
 
 
 def by_style(value: Any, style: str) -> str:
-    """``percent``, ``ratio`` or ``date`` as named in the definitions."""
+    """``percent``, ``ratio``, ``count`` or ``date`` as named in the definitions."""
     if style == "percent":
         return percent(value)
     if style == "ratio":
         return ratio(value)
+    if style == "count":
+        return ratio(value, 0)
     return str(value) if value else DASH
 
 

@@ -30,7 +30,9 @@ from nnstrategies.report.run_folder import RunFolder, read_run_folder
 from nnstrategies.report.sales import sales_table
 from nnstrategies.report.scatter import risk_and_return
 from nnstrategies.report.selection import ensembles, searched, trials_note
+from nnstrategies.report.stamp import stamp
 from nnstrategies.report.svg import Chart
+from nnstrategies.report.symbols import direction_symbols
 from nnstrategies.report.tearsheet import tear_sheet
 from nnstrategies.report.threshold_chart import threshold_charts
 from nnstrategies.report.verdict import result_finding, score_finding, verdict
@@ -75,6 +77,8 @@ def _context(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str,
     return {
         "manifest": run.manifest,
         "label": recipe_label(run.headline),
+        "judged": recipe_label(run.judged),
+        "stamp": stamp(run.manifest["leaks"]),
         "verdict": verdict(run, score, result, metrics),
         "findings": [score, result],
         "tiles": _tiles(run, metrics),
@@ -124,6 +128,7 @@ def _charts(run: RunFolder) -> dict[str, list[Chart]]:
 def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, tables.Table | None]:
     return {
         "comparison": tables.comparison(run, metrics),
+        "trades": tables.trades(run, metrics),
         "published": published(run, metrics),
         "variants": variants(run, metrics),
         "ensembles": ensembles(run),
@@ -146,6 +151,7 @@ def _tables(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> dict[str, 
         "classes": class_table(run),
         "importance": importance_table(run),
         "forecasts": forecast_table(run),
+        "symbols": direction_symbols(run),
         "forecast_symbols": symbol_table(run),
         "screens": screen_table(run),
         "quintiles": quintile_table(run),

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from nnstrategies.report.run_folder import DIVIDEND_TAX, RunFolder
+from nnstrategies.report.run_folder import CENT, DIVIDEND_TAX, RunFolder
 from nnstrategies.typing import FloatArray
 
 SESSIONS_PER_YEAR = 252
@@ -193,21 +195,43 @@ def portfolio_metrics(returns: pd.Series, benchmark: pd.Series, equal_weight: pd
 def run_metrics(run: RunFolder) -> dict[str, dict[str, Metric]]:
     """Figures of every column of returns.parquet, in its order; undefined figures and absent dates are None.
 
-    The headline portfolio also has ``turnover`` and the costs per year, which need its fills.
+    Every portfolio that traded also has its turnover and sales, the headline its costs per year, which need its fills.
     """
     result: dict[str, dict[str, Metric]] = {}
     for name in run.portfolios:
         figures = portfolio_metrics(run.returns[name], run.returns["benchmark"], run.returns["equal_weight"])
         result[name] = {key: _json_value(value) for key, value in figures.items()}
+    for row in run.trades[run.trades["portfolio"].isin(run.portfolios)].to_dict("records"):
+        result[str(row["portfolio"])] |= {key: _json_value(value) for key, value in _of_trades(row).items()}
     result[run.headline] |= {key: _json_value(value) for key, value in _trading_metrics(run).items()}
     return result
 
 
+def _of_trades(row: Mapping[Any, Any]) -> dict[str, float]:
+    return {
+        "turnover": one_sided_turnover(row["traded"], row["mean_value"], int(row["sessions"])),
+        "win_rate_sales": _ratio(row["won"], row["sales"]),
+        "sales": float(row["sales"]),
+    }
+
+
+def _own_trades(run: RunFolder) -> dict[str, float]:
+    """The headline's row of ``trades``, from its fills and its ledger."""
+    booked = run.ledger[run.ledger["account"].isin(("assets:cash", "assets:shares"))]
+    gains = booked[booked["kind"] == "sell"].groupby("transaction")["amount"].sum()
+    return {
+        "traded": float((run.fills["size"].abs() * run.fills["price"]).sum()),
+        "mean_value": float(run.account["value"].mean()),
+        "sessions": len(run.account),
+        "sales": len(gains),
+        "won": int((gains > CENT / 2).sum()),
+    }
+
+
 def _trading_metrics(run: RunFolder) -> dict[str, float]:
-    traded = float((run.fills["size"].abs() * run.fills["price"]).sum())
     tax = run.ledger["amount"][run.ledger["account"] == DIVIDEND_TAX].sum()
     return {
-        "turnover": one_sided_turnover(traded, float(run.account["value"].mean()), len(run.account)),
+        **_of_trades(_own_trades(run)),
         "fees_per_year": per_year(run, float(run.fills["fee"].sum())),
         "slippage_per_year": per_year(run, float(run.fills["slippage_cost"].sum())),
         "dividend_tax_per_year": per_year(run, float(tax)),

@@ -9,13 +9,13 @@ from nnstrategies.report.forecasts import directions
 from nnstrategies.report.formats import DASH, by_style, p_text, percent, ratio
 from nnstrategies.report.metrics import Metric
 from nnstrategies.report.run_folder import RunFolder
+from nnstrategies.report.stamp import some
 from nnstrategies.report.tables import Row, Table
 
 _OF_VARIANTS = (
     *("annual_return_geometric", "excess_over_equal_weight", "volatility", "sharpe", "max_drawdown"),
     "information_ratio",
 )
-MOST_LEAKS = 3
 _ENTRIES = {entry.key: entry for entry in DEFINITIONS}
 
 
@@ -52,7 +52,7 @@ def variants(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table | N
             )
             continue
         cells = [_cell(key, row["metrics"].get(key)) for key in _OF_VARIANTS]
-        remark = f"{row['note']}; reads the future: {_some(row['leaks'])}" if row["leaks"] else row["note"]
+        remark = f"{row['note']}; reads the future: {some(row['leaks'])}" if row["leaks"] else row["note"]
         if row.get("headline", run.headline) != run.headline:
             remark = f"{recipe_label(row['headline'])} instead of {recipe_label(run.headline)}: {remark}"
         rows.append(
@@ -96,8 +96,3 @@ def _score(evidence: dict[str, object]) -> list[str]:
 
 def _cell(key: str, value: Metric) -> str:
     return by_style(value, _ENTRIES[key].style)
-
-
-def _some(leaks: list[str]) -> str:
-    """All of a few, the first and the number of many; the variant's own report has the list."""
-    return ", ".join(leaks) if len(leaks) <= MOST_LEAKS else f"{leaks[0]} and {len(leaks) - 1} more"

@@ -19,7 +19,7 @@ DATES = frozenset({"date", "asof", "blocked_on", "in_force_from", "in_force_unti
 FOLD_DATES = ("train_first", "train_last", "labels_until", "valid_first", "valid_last")
 OPEN_DATES = frozenset({"repaired_on", *FOLD_DATES})  # missing where it has not happened
 TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "account", "actual", "predicted", "class"})
-TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span", "regime", "field", "industry"}
+TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span", "regime", "field", "industry", "portfolio"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
@@ -51,6 +51,7 @@ _JUDGED = ("recipe", "seed", "date", "predicted", "named", "right")
 OPTIONAL: dict[str, tuple[str, ...]] = {  # tables that some runs have no rows for; read as empty where they are absent
     "judged": _JUDGED,
     "judged_forecasts": _JUDGED,
+    "trades": ("portfolio", "traded", "mean_value", "sessions", "sales", "won"),
     "regimes": ("date", "trailing", "regime"),
     "fit_seconds": ("recipe", "seed", "asof", "seconds"),
     "forecast_path": ("recipe", "symbol", "field", "date", "price", "forecast", "unchanged"),
@@ -69,7 +70,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {  # tables that some runs have no rows f
 }
 MANIFEST = (
     *("name", "title", "code", "packages", "data", "features", "label", "test", "headline"),
-    *("benchmark", "costs", "market"),
+    *("leaks", "benchmark", "costs", "market"),
 )
 MARKET = ("book", "title", "unsure", "slippage")
 DIVIDEND_TAX = "expenses:dividend_tax"
@@ -116,6 +117,7 @@ class RunFolder:
     cross_validation: pd.DataFrame
     decisions: pd.DataFrame
     attribution: pd.DataFrame
+    trades: pd.DataFrame
     trials: dict[str, Any]
     choices: list[dict[str, Any]]
 

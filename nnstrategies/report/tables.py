@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,15 @@ COMPARED = (
     ("alpha", "Alpha"),
     ("beta", "Beta"),
 )
+TRADED = (
+    ("turnover", "Turnover"),
+    ("sales", "Sales"),
+    ("win_rate_sales", "Won, sales"),
+    ("win_rate_months", "Won, months"),
+    ("skew_months", "Skew, months"),
+    ("excess_kurtosis_months", "Kurtosis (excess), months"),
+)
+Columns = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -54,43 +64,53 @@ def _style(key: str) -> str:
 
 def comparison(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table:
     """Every portfolio once; below a recipe with several seeds their mean and standard deviation."""
+    kind = str(run.manifest["benchmark"].get("kind", "benchmark"))
+    note = "Returns, volatility, Sharpe, information ratio and alpha are per year; information ratio, alpha and beta "
+    note += f"against the {kind}. Seeds: mean ± standard deviation over the single seeds."
+    return Table(["Portfolio", *(label for _, label in COMPARED)], _portfolios(run, metrics, COMPARED), note=note)
+
+
+def trades(run: RunFolder, metrics: dict[str, dict[str, Metric]]) -> Table:
+    """The same rows: how much every portfolio traded, how often it won, and the shape of its months."""
+    rows = [replace(row, remark="") for row in _portfolios(run, metrics, TRADED)]
+    note = "Turnover is one-sided and per year. Won, sales: share of sales that brought more after their fees than the "
+    note += "shares had cost. Skew and kurtosis of few months say little. A dash where nothing is traded."
+    return Table(["Portfolio", *(label for _, label in TRADED)], rows, note=note)
+
+
+def _portfolios(run: RunFolder, metrics: dict[str, dict[str, Metric]], columns: Columns) -> list[Row]:
     rows = []
     for name in [run.headline, *(n for n in run.recipes if n != run.headline)]:
         seeds = run.seeds_of(name)
         remark = f"ensemble of {len(seeds)} seeds, after costs" if seeds else "after costs"
         kind = "headline" if name == run.headline else ""
-        rows.append(Row(recipe_label(name), _cells(metrics[name]), remark, kind))
+        rows.append(Row(recipe_label(name), _cells(metrics[name], columns), remark, kind))
         if seeds:
-            rows.append(_seed_row(seeds, metrics))
+            rows.append(_seed_row([metrics[seed] for seed in seeds], columns))
     for name, (label, remark) in BASELINES.items():
         if name in metrics:
-            rows.append(Row(label, _cells(metrics[name]), remark, "baseline"))
-    kind = str(run.manifest["benchmark"].get("kind", "benchmark"))
-    note = "Returns, volatility, Sharpe, information ratio and alpha are per year; information ratio, alpha and beta "
-    note += f"against the {kind}. Seeds: mean ± standard deviation over the single seeds."
-    return Table(["Portfolio", *(label for _, label in COMPARED)], rows, note=note)
+            rows.append(Row(label, _cells(metrics[name], columns), remark, "baseline"))
+    return rows
 
 
-def _cells(figures: dict[str, Metric]) -> list[str]:
+def _cells(figures: dict[str, Metric], columns: Columns) -> list[str]:
     cells = []
-    for key, _ in COMPARED:
-        signed = key == "excess_over_equal_weight"
-        cells.append(percent(figures[key], signed=True) if signed else by_style(figures[key], _style(key)))
+    for key, _ in columns:
+        value, signed = figures.get(key), key == "excess_over_equal_weight"
+        cells.append(percent(value, signed=True) if signed else by_style(value, _style(key)))
     return cells
 
 
-def _seed_row(seeds: list[str], metrics: dict[str, dict[str, Metric]]) -> Row:
+def _seed_row(seeds: list[dict[str, Metric]], columns: Columns) -> Row:
     cells = []
-    for key, _ in COMPARED:
-        values = [float(value) for name in seeds if isinstance(value := metrics[name][key], float)]
+    for key, _ in columns:
+        values = [float(value) for figures in seeds if isinstance(value := figures.get(key), float)]
         if not values:
             cells.append(DASH)
             continue
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        percents = _style(key) == "percent"
-        signed = key == "excess_over_equal_weight"
-        mean = percent(np.mean(values), signed=signed).removesuffix("\u00a0%") if percents else ratio(np.mean(values))
-        cells.append(f"{mean} ± {percent(spread) if percents else ratio(spread)}")
+        (mean,) = _cells({key: float(np.mean(values))}, [(key, "")])
+        cells.append(f"{mean.removesuffix(chr(160) + '%')} ± {by_style(spread, _style(key))}")
     return Row(f"single seeds ({len(seeds)})", cells, kind="seeds")
 
 

@@ -21,18 +21,25 @@ class Augment:
     noise: standard deviation of Gaussian noise, in standard deviations of a feature. mixup: both parameters of the Beta
     distribution of the share (Zhang et al., 2018). time_shift: up to how many sessions earlier a window may end.
     fgsm: how far each value moves along the sign of the loss's gradient (Goodfellow et al., 2015); half of the loss is
-    then that of the moved window.
+    then that of the moved window. leaky_time_shift: up to how many sessions later a window may end too, inside its own
+    label and, at the end of the training rows, across the split; 0 in everything honest.
     """
 
     noise: float = 0.0
     mixup: float = 0.0
     time_shift: int = 0
     fgsm: float = 0.0
+    leaky_time_shift: int = 0
 
     def __post_init__(self) -> None:
-        for key in ("noise", "mixup", "time_shift", "fgsm"):
+        for key in ("noise", "mixup", "time_shift", "fgsm", "leaky_time_shift"):
             if not 0 <= getattr(self, key) < float("inf"):
                 raise ConfigError(f"augment: {key}: expected 0 or more, got {getattr(self, key)}")
+
+    @property
+    def shifts(self) -> bool:
+        """Whether windows end at other sessions than their samples' own."""
+        return bool(self.time_shift or self.leaky_time_shift)
 
 
 @dataclass(frozen=True)
@@ -61,15 +68,16 @@ def adversarial(x: Tensor, gradient: Tensor, size: float) -> Tensor:
     return x.detach() + size * gradient.sign()
 
 
-def shift_room(mask: BoolArray, t: IntArray, n: IntArray, most: int) -> IntArray:
+def shift_room(mask: BoolArray, t: IntArray, n: IntArray, most: int, step: int = -1) -> IntArray:
     """[M] by how many sessions, at most ``most``, the window of (t, n) may end earlier with every end usable.
 
-    mask [T, N] is the samples' own: each of those earlier windows is whole and was known before t.
+    mask [T, N] is the samples' own: each of those earlier windows is whole and was known before t. step 1: later.
     """
     room = np.zeros(len(t), dtype=np.int64)
     open_ = np.ones(len(t), dtype=bool)
-    for back in range(1, most + 1):
-        open_ &= (t >= back) & mask[np.maximum(t - back, 0), n]
+    for moved in range(1, most + 1):
+        row = t + step * moved
+        open_ &= (row >= 0) & (row < len(mask)) & mask[np.clip(row, 0, len(mask) - 1), n]
         room += open_
     return room
 
@@ -77,17 +85,27 @@ def shift_room(mask: BoolArray, t: IntArray, n: IntArray, most: int) -> IntArray
 class ShiftedExamples(Examples):
     """Windows that end up to ``room`` [M] sessions before their sample's date, anew in every epoch.
 
-    Only ever earlier: a window that ended later would hold prices that its label, or the validation span, begins with.
+    A window that ended later would hold prices that its label, or the validation span, begins with: ``later`` [M] is
+    the leak that lets it.
     """
 
-    def __init__(self, windows: Windows, t: IntArray, n: IntArray, targets: AnyArray, room: IntArray) -> None:
+    def __init__(
+        self,
+        windows: Windows,
+        t: IntArray,
+        n: IntArray,
+        targets: AnyArray,
+        room: IntArray,
+        later: IntArray | None = None,
+    ) -> None:
         super().__init__(windows, t, n, targets)
-        self._room = torch.from_numpy(room)
+        self._later = torch.from_numpy(np.zeros_like(room) if later is None else later)
+        self._room = torch.from_numpy(room) + self._later
 
     def shuffled(self, batch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches in a random order with random shifts, both drawn from ``generator``."""
         drawn = torch.rand(len(self), generator=generator, dtype=torch.float64) * (self._room + 1)
-        starts = self._starts - drawn.long().to(self._starts.device)  # [M]
+        starts = self._starts + (self._later - drawn.long()).to(self._starts.device)  # [M]
         order = torch.randperm(len(self), generator=generator).to(self._starts.device)
         for first in range(0, len(self), batch):
             pick = order[first : first + batch]

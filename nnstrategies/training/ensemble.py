@@ -41,8 +41,11 @@ class EnsembleRecipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", dict(self.members))
-        if not self.members or not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(f"recipe {self.name}: expected members and different seeds, got {self.seeds}")
+        if not self.members or not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ConfigError(
+                f"recipe {self.name}: expected members and different seeds from 0 on, got {len(self.members)} members "
+                f"and seeds {list(self.seeds)}"
+            )
         for name, member in self.members.items():
             if self.weights == "validation" and not getattr(member, "valid_days", 0):
                 raise ConfigError(

@@ -109,7 +109,7 @@ class NetworkRecipe:
             raise ConfigError(
                 f"recipe {self.name}: lr_decay: belongs to schedule step, got {self.lr_decay} with cosine; leave it out"
             )
-        if self.augment.time_shift and hasattr(MODELS[self.model], "target_steps"):
+        if self.augment.shifts and hasattr(MODELS[self.model], "target_steps"):
             raise ConfigError(
                 f"recipe {self.name}: augment: time_shift: model {self.model} has a target at each of its days, which "
                 f"a shifted window would not have; leave it out"
@@ -176,15 +176,16 @@ class NetworkRecipe:
 
     def _training_examples(self, known: Samples, rows: RowPair, scaler: Scaler, device: torch.device) -> Examples:
         """As the model and the augmentation want them: shifted in time, or with targets inside the window."""
-        (t, n), shift = rows, self.augment.time_shift
+        (t, n), augment = rows, self.augment
         steps = target_steps(self.model, known.window, self.settings)
-        if steps is None and not shift:
+        if steps is None and not augment.shifts:
             return self._examples(known, rows, scaler, device)
-        first, last = int(t[0]) - shift, int(t[-1])
+        first, last = int(t[0]) - augment.time_shift, min(int(t[-1]) + augment.leaky_time_shift, known.T - 1)
         windows = Windows(known.features.values, first, last, known.window, scaler, device)
         if steps is None:
-            room = shift_room(known.mask, t, n, shift)
-            return ShiftedExamples(windows, t, n, targets_of(known, rows, self.target), room)
+            earlier = shift_room(known.mask, t, n, augment.time_shift)
+            later = shift_room(known.mask, t, n, augment.leaky_time_shift, step=1)
+            return ShiftedExamples(windows, t, n, targets_of(known, rows, self.target), earlier, later)
         begin = max(first - known.window + 1, 0)
         table = target_table(known, begin, last, self._split(known).train.known_by, self.target)
         return SequenceExamples(windows, t, n, table, steps)

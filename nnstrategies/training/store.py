@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nnstrategies.errors import RegistryError
 from nnstrategies.training.files import whole
@@ -106,6 +108,19 @@ class FitStore:
 
 
 def _identity(recipe: Recipe) -> str:
-    """First 16 hex digits of sha256 over the recipe's settings; neither device nor checkpoints change what it fits."""
+    """First 16 hex digits of sha256 over the recipe's settings; neither device nor checkpoints change what it fits.
+
+    Nor does the order in which a config names settings or members: equal recipes have the same.
+    """
     plain = with_setting(with_setting(recipe, "device", "auto"), "checkpoints", None)
-    return hashlib.sha256(repr(plain).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(_ordered(plain)).encode()).hexdigest()[:16]
+
+
+def _ordered(value: Any) -> Any:
+    """The same with the keys of every mapping in it in alphabetical order."""
+    if isinstance(value, Mapping):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = {f.name: _ordered(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        return dataclasses.replace(value, **own)
+    return value

@@ -73,11 +73,12 @@ class Version:
     def leaks(self) -> tuple[str, ...]:
         """What the model, or a part of it, was allowed to see of the future: features, scaling, a screen."""
         config = self.manifest.get("config", {})
-        scaling = str(config.get("scaling", ""))
+        scaling, shift = str(config.get("scaling", "")), config.get("augment", {}).get("leaky_time_shift")
         own = [
             *self.manifest["features"]["leaky"],
             *([scaling] if scaling.startswith(LEAKY) else []),
             *([f"leaky_until {config['leaky_until']}"] if config.get("leaky_until") else []),
+            *([f"leaky_time_shift {shift}"] if shift else []),
             *(leak for part in self.parts for leak in part.version.leaks),
         ]
         return tuple(dict.fromkeys(own))
