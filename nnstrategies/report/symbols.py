@@ -25,18 +25,19 @@ def direction_symbols(run: RunFolder) -> Table | None:
     rows = []
     for label, part in parts(table):
         found = {row["recipe"]: row for row in shares(part).to_dict("records")}
-        yardstick = commoner(part[part["recipe"] == (run.judged if run.judged in names else names[0])])
-        cells = [yardstick, *(_cell(found[name]) if name in found else DASH for name in names)]
+        of = next(name for name in (run.judged, *names) if name in found)  # one recipe's days: all have nearly the same
+        cells = [
+            commoner(part[part["recipe"] == of]),
+            *(_cell(found[name]) if name in found else DASH for name in names),
+        ]
         several = part["symbol"].nunique()
         remark = f"{several} symbols" if several > 1 else ""
         rows.append(Row(label, cells, remark, "headline" if label == "All" else "sum" if remark else ""))
     note = (
         "Share of right directions among all days on which the price moved, whatever the size of the forecast, ± the "
-    )
-    note += (
         "standard deviation over seeds; in brackets the days of one seed. Symbols of one exchange move together, so "
+        "their days count for fewer than their number."
     )
-    note += "their days count for fewer than their number."
     return Table(["Symbol", "Commoner direction", *map(recipe_label, names)], rows, note=note)
 
 
