@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -300,7 +300,7 @@ def config_of(recipe: dict) -> dict:
 def test_a_config_reaches_every_setting_and_comes_back_whole():
     config = parse(config_of(S2_IMPROVED), "s2.yaml")
     recipe = config.recipes["improved"]
-    assert asdict(recipe)["augment"] == S2_IMPROVED["augment"]
+    assert recipe.augment == Augment(**S2_IMPROVED["augment"])
     assert recipe.loss == LossSettings(0.1, (1.0, 2.0, 1.0))
     assert recipe.schedule == Schedule("cosine")
     assert parse(to_tree(config), "again").recipes == config.recipes
