@@ -358,7 +358,7 @@ def test_a_fold_of_a_leaky_refit_holds_the_rows_that_it_read(name):
     (_, fold), *_ = folds(samples, timeline, panel.sessions[-1].item()).iterrows()
     assert fold["train_rows"] == timeline.entries[0].version.manifest["training_rows"]
     assert fold["asof"].date() == panel.sessions[REFITS[0]].item()
-    assert fold[["train_last", "valid_last"]].max() > fold["in_force_from"]
+    assert pd.to_datetime(fold[["train_last", "valid_last"]]).max() > fold["in_force_from"]
     if name == "network":
         own = Judged.validation(samples, timeline.entries[0].version)
         assert REFITS[0] < own.rows[-1] <= 380
