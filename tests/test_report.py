@@ -184,6 +184,8 @@ def test_the_stamp_says_every_kind_of_leak_in_words_and_counts_many_of_one() -> 
         "the members of a later day all along (leaky_members_on 2017-03-31); features that look ahead (mine)"
     )
     assert stamp([]) == ""
+    assert "windows that end after their own date (leaky_time_shift of net)" in stamp(["leaky_time_shift of net"])
+    assert "bounds of the whole sample (leaky_three_sigma_ret_1)" in stamp(["leaky_three_sigma_ret_1"])
 
 
 def test_names_from_the_run_are_escaped(folder: Path) -> None:

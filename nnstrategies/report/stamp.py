@@ -9,9 +9,11 @@ MOST_LEAKS = 3
 _KINDS = (  # what is in a leak's name, what that means; the first that fits counts
     ("leaky_members_on", "the members of a later day all along"),
     ("leaky_until", "fits that reach into the test"),
+    ("leaky_time_shift", "training windows that end after their own date"),
     ("leaky_minmax", "scaling over the whole sample"),
     ("leaky_zscore", "scaling over the whole sample"),
     ("forward_adjusted", "prices adjusted by what came later"),
+    ("three_sigma", "outliers deleted by bounds of the whole sample"),
     ("interpolated", "gaps filled from what came after"),
     ("wavelet", "wavelets over the whole series"),
     ("", "features that look ahead"),
