@@ -10,7 +10,7 @@ import pandas as pd
 
 from nnstrategies.blocked import blocked
 from nnstrategies.brokers.journal import ActionRow, FillRow, Journal, OrderRow, PositionRow, RefusalRow
-from nnstrategies.brokers.ledger import CASH, SHARES
+from nnstrategies.brokers.ledger import SHARES
 from nnstrategies.panel import Panel
 from nnstrategies.strategies.targets import Decision
 
@@ -49,8 +49,7 @@ def trades(journal: Journal) -> dict[str, float]:
 
     A sale is won where it brought more after its fees than the shares had cost, first in, first out.
     """
-    sold = (one.postings for one in journal.transactions if one.kind == "sell")
-    gains = [sum(amount for account, amount in postings if account in (CASH, SHARES)) for postings in sold]
+    gains = [one.cash + one.amount(SHARES) for one in journal.transactions if one.kind == "sell"]
     return {
         "traded": float(sum(abs(fill.size) * fill.price for fill in journal.fills)),
         "mean_value": float(np.mean([entry.value for entry in journal.account])),

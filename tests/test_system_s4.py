@@ -132,11 +132,11 @@ def test_a_hedged_portfolio_is_no_headline():
 
 def test_a_leak_has_a_row_and_a_stamped_report(finished):
     rows = json.loads((finished.folder.path / "variants.json").read_text())
-    assert rows["screened"]["leaks"] == ["leaky_until of factors"]
+    assert rows["screened"]["leaks"] == ["leaky_until 2017-02-28 of factors"]
     pages = [(finished.folder.path / part / "report.html").read_text("utf-8") for part in ("variants/screened", ".")]
     assert "reads the future on purpose" in pages[0]
     assert "Published and measured" in pages[1]
-    assert "reads the future: leaky_until of factors" in pages[1]
+    assert "reads the future: leaky_until 2017-02-28 of factors" in pages[1]
 
 
 def test_the_shipped_variants_leak_what_their_notes_say():

@@ -91,11 +91,9 @@ def leaky_three_sigma(feature: FeatureFunction) -> FeatureFunction:
     """
 
     def kept(panel: Panel) -> AnyArray:
-        values = np.asarray(feature(panel), dtype=np.float64)
-        mean, std = (pd.DataFrame(values).agg(part).to_numpy() for part in ("mean", "std"))
-        beyond = np.abs(values - mean) > _SIGMAS * std + _ROUNDING
-        filled = pd.DataFrame(np.where(beyond, np.nan, values)).ffill().to_numpy()
-        return np.where(beyond, filled, values)
+        values = pd.DataFrame(feature(panel), dtype=np.float64)
+        beyond = (values - values.mean()).abs() > _SIGMAS * values.std() + _ROUNDING
+        return values.where(~beyond, values.mask(beyond).ffill()).to_numpy()
 
     return reads_the_future(kept)
 

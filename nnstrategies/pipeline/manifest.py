@@ -8,7 +8,7 @@ import shlex
 from typing import Any
 
 from nnstrategies.brokers.slippage import BpsSlippage, NoSlippage, TickSlippage
-from nnstrategies.config import to_tree
+from nnstrategies.config import recipe_tree, to_tree
 from nnstrategies.features import left_out
 from nnstrategies.market.book import sureness
 from nnstrategies.market.read import read_book
@@ -17,8 +17,8 @@ from nnstrategies.pipeline.run import Run
 from nnstrategies.pipeline.tasks import Task
 from nnstrategies.report.stamp import LEAKY
 from nnstrategies.settings import MAIN
-from nnstrategies.training import NetworkRecipe
 from nnstrategies.training.device import resolve_device
+from nnstrategies.training.version import leaks_of
 
 PRICE_INDEX = "The benchmark is a price index: it leaves dividends out, the equal-weight portfolio contains them."
 NO_BENCHMARK = (
@@ -107,16 +107,10 @@ def leaks(run: Run) -> list[str]:
     recipes = dict(run.config.recipes)
     for name, recipe in run.config.recipes.items():
         recipes |= {f"{name}.{key}": one for key, one in getattr(recipe, "members", {}).items()}
-    scaling = {name: getattr(recipe, "scaling", "") for name, recipe in recipes.items()}
-    screens = [name for name, recipe in recipes.items() if getattr(recipe, "leaky_until", None)]
-    networks = {name: recipe for name, recipe in recipes.items() if isinstance(recipe, NetworkRecipe)}
-    shifted = [name for name, recipe in networks.items() if recipe.augment.leaky_time_shift]
     day = getattr(run.config.data, "leaky_members_on", None)
     return [
         *features,
-        *(f"{kind} of {name}" for name, kind in scaling.items() if kind.startswith("leaky_")),
-        *(f"leaky_until of {name}" for name in screens),
-        *(f"leaky_time_shift of {name}" for name in shifted),
+        *(f"{leak} of {name}" for name, recipe in recipes.items() for leak in leaks_of(recipe_tree(recipe))),
         *([f"leaky_members_on {day}"] if day else []),
     ]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from nnstrategies.report.run_folder import CENT, DIVIDEND_TAX, RunFolder
+from nnstrategies.report.run_folder import DIVIDEND_TAX, RunFolder
 from nnstrategies.typing import FloatArray
 
 SESSIONS_PER_YEAR = 252
@@ -215,23 +215,9 @@ def _of_trades(row: Mapping[Any, Any]) -> dict[str, float]:
     }
 
 
-def _own_trades(run: RunFolder) -> dict[str, float]:
-    """The headline's row of ``trades``, from its fills and its ledger."""
-    booked = run.ledger[run.ledger["account"].isin(("assets:cash", "assets:shares"))]
-    gains = booked[booked["kind"] == "sell"].groupby("transaction")["amount"].sum()
-    return {
-        "traded": float((run.fills["size"].abs() * run.fills["price"]).sum()),
-        "mean_value": float(run.account["value"].mean()),
-        "sessions": len(run.account),
-        "sales": len(gains),
-        "won": int((gains > CENT / 2).sum()),
-    }
-
-
 def _trading_metrics(run: RunFolder) -> dict[str, float]:
     tax = run.ledger["amount"][run.ledger["account"] == DIVIDEND_TAX].sum()
     return {
-        **_of_trades(_own_trades(run)),
         "fees_per_year": per_year(run, float(run.fills["fee"].sum())),
         "slippage_per_year": per_year(run, float(run.fills["slippage_cost"].sum())),
         "dividend_tax_per_year": per_year(run, float(tax)),

@@ -22,6 +22,7 @@ TEXTS = frozenset({"symbol", "side", "reason", "detail", "recipe", "kind", "acco
 TEXTS |= {"decision", "method", "by", "feature", "metric", "factor", "span", "regime", "field", "industry", "portfolio"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "returns": ("date", "equal_weight", "benchmark"),
+    "trades": ("portfolio", "traded", "mean_value", "sessions", "sales", "won"),
     "targets": ("date", "symbol", "target", "achieved", "reason"),
     "orders": ("date", "symbol", "side", "size", "reason"),
     "fills": ("date", "symbol", "side", "size", "price", "fee", "slippage_cost", "reason"),
@@ -51,7 +52,6 @@ _JUDGED = ("recipe", "seed", "date", "predicted", "named", "right")
 OPTIONAL: dict[str, tuple[str, ...]] = {  # tables that some runs have no rows for; read as empty where they are absent
     "judged": _JUDGED,
     "judged_forecasts": _JUDGED,
-    "trades": ("portfolio", "traded", "mean_value", "sessions", "sales", "won"),
     "regimes": ("date", "trailing", "regime"),
     "fit_seconds": ("recipe", "seed", "asof", "seconds"),
     "forecast_path": ("recipe", "symbol", "field", "date", "price", "forecast", "unchanged"),

@@ -11,8 +11,8 @@ from nnstrategies.samples import Samples
 from nnstrategies.splits import trailing_split
 from nnstrategies.training.recipe import date_of, leaky_row
 
-LENGTHS = ("train_days", "valid_days", "embargo_days", "stride_days")
 _LEAST = {"train_days": 1, "valid_days": 0, "embargo_days": 0, "stride_days": 1}
+LENGTHS = tuple(_LEAST)
 
 
 def check_lengths(recipe: Any, where: str) -> None:
@@ -47,7 +47,7 @@ def _seen(recipe: Any, samples: Samples, asof: int) -> int:
 
 def _check_rows(recipe: Any, known: Samples, fit: str, window_key: str) -> None:
     valid_days, embargo_days = getattr(recipe, "valid_days", 0), recipe.embargo_days
-    given = {key: getattr(recipe, key, None) for key in LENGTHS[:3]}
+    given = {key: getattr(recipe, key, None) for key in ("train_days", "valid_days", "embargo_days")}
     said = ", ".join(f"{key} {value}" for key, value in given.items() if value is not None)
     if valid_days + embargo_days >= known.T:
         raise FitError(

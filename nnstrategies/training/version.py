@@ -18,6 +18,17 @@ from nnstrategies.training.scaler import LEAKY, Scaler
 from nnstrategies.typing import AnyArray, BoolArray, Float32Array
 
 
+def leaks_of(settings: Mapping[str, Any]) -> list[str]:
+    """What a recipe's settings, as plain values, let its fits see of the future: scaling, a day, moved windows."""
+    scaling, until = str(settings.get("scaling", "")), settings.get("leaky_until")
+    shift = settings.get("augment", {}).get("leaky_time_shift")
+    return [
+        *([scaling] if scaling.startswith(LEAKY) else []),
+        *([f"leaky_until {until}"] if until else []),
+        *([f"leaky_time_shift {shift}"] if shift else []),
+    ]
+
+
 @dataclass(frozen=True)
 class Part:
     """A version inside another: of one group of ``symbols``, or a member of an ensemble with its ``weight``."""
@@ -72,13 +83,9 @@ class Version:
     @property
     def leaks(self) -> tuple[str, ...]:
         """What the model, or a part of it, was allowed to see of the future: features, scaling, a screen."""
-        config = self.manifest.get("config", {})
-        scaling, shift = str(config.get("scaling", "")), config.get("augment", {}).get("leaky_time_shift")
         own = [
             *self.manifest["features"]["leaky"],
-            *([scaling] if scaling.startswith(LEAKY) else []),
-            *([f"leaky_until {config['leaky_until']}"] if config.get("leaky_until") else []),
-            *([f"leaky_time_shift {shift}"] if shift else []),
+            *leaks_of(self.manifest.get("config", {})),
             *(leak for part in self.parts for leak in part.version.leaks),
         ]
         return tuple(dict.fromkeys(own))
