@@ -114,11 +114,12 @@ def _begun(
         pipeline.check_variants(chosen, variants or ())
         wanted = list(chosen.variants) if variants is None else variants
         return pipeline.start(chosen, runs, lambda run: pipeline.check_variants_on(run, wanted))
-    if config or overrides or fast:
-        given = [*([config] if config else []), *(f"--set {one}" for one in overrides or []), *(["--fast"] * fast)]
+    given = [*([config] if config else []), *(f"--set {one}" for one in overrides or []), *(["--fast"] * fast)]
+    given += [f"--runs {runs}"] * (runs != RUNS)
+    if given:
         raise ConfigError(
-            f"--resume {resume}: a run that is gone on with keeps its own config, got {', '.join(given)}; leave that "
-            f"out, or start a new run without --resume"
+            f"--resume {resume}: a run that is gone on with keeps its own config and folder, got {', '.join(given)}; "
+            f"leave that out, or start a new run without --resume"
         )
     run = pipeline.reopen(resume)
     pipeline.check_variants(run.config, variants or ())

@@ -253,8 +253,17 @@ def test_a_class_of_the_users_own_trades_the_same_scores(finished, tmp_path):
         (["report", "nothing"], 6, "expected a folder with config.yaml"),
         (["backtest"], 6, "no trained runs here yet"),
         (["run", "--resume", "nothing"], 6, "expected a folder with config.yaml"),
-        (["run", "tiny.yaml", "--resume", "nothing"], 2, "keeps its own config, got tiny.yaml; leave that out"),
-        (["search", "tiny.yaml", "--resume", "nothing"], 2, "keeps its own config, got tiny.yaml; leave that out"),
+        (
+            ["run", "tiny.yaml", "--resume", "nothing"],
+            2,
+            "own config and folder, got tiny.yaml; leave that out",
+        ),
+        (["run", "--runs", "there", "--resume", "nothing"], 2, "config and folder, got --runs there; leave that out"),
+        (
+            ["search", "tiny.yaml", "--resume", "nothing"],
+            2,
+            "own config and folder, got tiny.yaml; leave that out",
+        ),
         (
             ["run", "--fast", "--set", "window=9", "--resume", "nothing"],
             2,

@@ -55,6 +55,15 @@ def test_gains_are_after_the_fees_of_the_sale_over_the_cost_of_its_shares(run):
     assert found["reason"].tolist() == ["rebalance", "stop-loss"]
 
 
+def test_a_sale_that_brings_what_its_shares_had_cost_is_neither_won_nor_lost(run):
+    lots = [(1, "sell", "A", "assets:cash", 0.3)] + [(1, "sell", "A", "assets:shares", -part) for part in (0.1, 0.2)]
+    ledger = pd.DataFrame(lots, columns=["transaction", "kind", "symbol", "account", "amount"])
+    ledger.insert(0, "date", pd.Timestamp(2024, 1, 1))
+    even = replace(with_postings(run, {}), ledger=ledger)
+    assert sales(even)["gain"].tolist() == [0.0]
+    assert sales_table(even).rows[-1].cells[1].startswith("0.0")
+
+
 def test_a_backtest_counts_its_sales_by_the_same_rule_and_what_it_traded():
     journal = Journal(money=1)
     for number in (1, 2, 3):

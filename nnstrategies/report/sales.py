@@ -9,6 +9,8 @@ from nnstrategies.report.formats import percent, ratio
 from nnstrategies.report.run_folder import RunFolder
 from nnstrategies.report.tables import Row, Table
 
+_DECIMALS = 8  # of a gain: sums of floats that should be 0 are, and count as neither won nor lost
+
 
 def sales_table(run: RunFolder) -> Table | None:
     """A row a reason and one for all sales of the headline; None where nothing was sold."""
@@ -33,7 +35,7 @@ def sales(run: RunFolder) -> pd.DataFrame:
     if table.empty:
         return pd.DataFrame(columns=["date", "symbol", "cost", "gain", "share", "reason"])
     table["cost"] = -table["assets:shares"]
-    table["gain"] = table["assets:cash"] - table["cost"]
+    table["gain"] = (table["assets:cash"] - table["cost"]).round(_DECIMALS)
     table["share"] = table["gain"] / table["cost"].where(table["cost"] > 0)
     fills = run.fills[run.fills["side"] == "sell"]
     reasons = fills.drop_duplicates(["date", "symbol"]).set_index(["date", "symbol"])["reason"]
