@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nnstrategies.errors import DataError
@@ -40,9 +41,16 @@ def read_china_table(folder: Path, table: str, columns: list[str], lost: str, fi
         _check_kind(path, column, schema.field(column).type)
     with _readable(path):
         found = pq.read_table(path, columns=columns, filters=filters or None).to_pandas(date_as_object=False)
-    if found["symbol"].isna().any():
-        raise DataError(f"{path}: symbol: empty in {int(found['symbol'].isna().sum()):,} rows; fill them in")
+        undated = _undated(path) if "date" in columns else 0
+    for column, empty in (("symbol", int(found["symbol"].isna().sum())), ("date", undated)):
+        if empty:
+            raise DataError(f"{path}: {column}: empty in {empty:,} rows; fill them in")
     return found
+
+
+def _undated(path: Path) -> int:
+    """Rows without a date, which no filter by dates would show."""
+    return int(pq.read_table(path, columns=["date"], filters=pc.field("date").is_null()).num_rows)
 
 
 def refuse_repeated(path: Path, table: pd.DataFrame) -> None:

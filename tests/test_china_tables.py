@@ -50,6 +50,8 @@ def test_the_tables_of_these_tests_load(folder: Path) -> None:
         ("cn_index", lambda t: t.assign(symbol=300), "column 'symbol': expected text, got int64"),
         ("cn_membership", lambda t: t.assign(symbol=1), "column 'symbol': expected text, got int64"),
         ("cn_membership", lambda t: t.assign(symbol=["A", None, "B", "C", "D"]), "symbol: empty in 1 rows"),
+        ("cn_daily", lambda t: t.assign(date=t["date"].where(t.index != 7)), "date: empty in 1 rows; fill them in"),
+        ("cn_basics", lambda t: t.assign(date=t["date"].where(t.index > 2)), "date: empty in 3 rows; fill them in"),
         (
             "cn_membership",
             lambda t: t.assign(start=3.5),
