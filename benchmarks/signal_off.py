@@ -21,7 +21,7 @@ from small_systems import asked, headline_alone, small_tree
 from nnstrategies.config import to_tree
 from nnstrategies.pipeline.folder import RunFolder
 from nnstrategies.pipeline.run import Run
-from nnstrategies.pipeline.training import in_order, train_recipe
+from nnstrategies.pipeline.training import train_recipes
 from nnstrategies.settings import RunConfig
 
 REFITS = 19
@@ -35,8 +35,7 @@ def trained(config: RunConfig, folder: Path) -> Run:
     run = Run(RunFolder(folder), config)
     run.folder.write_yaml("config.yaml", to_tree(config))
     run.check_test()
-    for name in in_order(run):
-        train_recipe(run, name)
+    train_recipes(run)
     return run
 
 

@@ -51,6 +51,32 @@ except FitError as error:
 """
 
 
+EAGER = """
+import sys
+import time
+from pathlib import Path
+from nnstrategies.training.jobs import each_job
+
+folder = Path(sys.argv[1])
+
+def job(number, progress):
+    while number == 1 and not (folder / "first").exists():
+        time.sleep(0.01)
+    if number > 1:
+        time.sleep(0 if sys.argv[2] == "all" else 60)
+    return number
+
+results = each_job(job, 4, 2)
+print(next(results))
+(folder / "first").touch()
+print(next(results))
+if sys.argv[2] == "all":
+    print(*results)
+else:
+    results.close()
+"""
+
+
 def waited(until: float, found: object) -> bool:
     """Whether ``found()`` became true within so many seconds."""
     end = time.monotonic() + until
@@ -92,6 +118,14 @@ def test_a_job_that_fails_is_told_when_those_that_had_begun_are_done(tmp_path):
     done = sorted(int(path.name) for path in tmp_path.iterdir())
     assert 1 in done
     assert len(done) < 8
+
+
+@pytest.mark.parametrize(("taken", "said"), [("all", "0\n1\n2 3\n"), ("two", "0\n1\n")])
+def test_a_result_is_there_before_the_jobs_after_it_are_done_and_closing_ends_those(taken, said, tmp_path):
+    """A recipe is written while another one is fitted; job 1 waits for what is done with the result of job 0."""
+    asked = [sys.executable, "-c", EAGER, str(tmp_path), taken]
+    ended = subprocess.run(asked, capture_output=True, text=True, timeout=40, check=True)
+    assert ended.stdout == said
 
 
 def test_an_ensemble_of_networks_for_each_symbol_needs_the_gpu_of_its_members(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
 from nnstrategies.errors import ConfigError, FitError, RegistryError
-from nnstrategies.training import NetworkRecipe, ProgressBar, RidgeRecipe
+from nnstrategies.training import NetworkRecipe, ProgressBar, RidgeRecipe, Tick
 from nnstrategies.training.batches import Examples, Windows
 from nnstrategies.training.device import one_thread, reproducible, resolve_device
 from nnstrategies.training.scaler import Scaler
@@ -221,6 +222,22 @@ def test_the_progress_bar_shows_loss(capsys):
     shown = capsys.readouterr().out
     assert "lstm seed 1" in shown
     assert "epoch 3/3 loss" in shown
+
+
+def test_a_finished_recipes_lines_stay_and_its_late_reports_change_nothing(capsys):
+    from rich.console import Console
+
+    def tick(recipe: str, done: float) -> Tick:
+        return Tick(recipe, 1, dt.date(2020, 1, 2), 3, 4, done, 0.25, None, 1.0)
+
+    with ProgressBar(Console(width=120)) as bar:
+        bar(tick("first", 0.9))
+        bar(tick("second", 0.4))
+        bar.settle("first")
+        bar(tick("first", 0.95))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert [line[0] for line in lines] == ["first", "second"]
+    assert ["100%" in lines[0], "40%" in lines[1]] == [True, True]
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------

@@ -30,26 +30,32 @@ def workers_of(executor: str, workers: int) -> int:
 
 
 def run_jobs(job: Job, count: int, workers: int, progress: Progress | None = None) -> list[Any]:
-    """Results of job(0), job(1), ... in this order; in forked processes with one thread each when workers > 1.
+    """Results of all jobs, see each_job."""
+    return list(each_job(job, count, workers, progress))
 
-    The forked processes share this one's arrays without a copy. An error in a job is raised here once the jobs that had
-    begun are done; the others never begin.
+
+def each_job(job: Job, count: int, workers: int, progress: Progress | None = None) -> Iterator[Any]:
+    """Results of job(0), job(1), ... in this order, each as soon as it and those before it are there.
+
+    With workers > 1 the jobs run in forked processes of one thread, which share this one's arrays without a copy, and
+    go on while the caller does something with a result. An error in a job is raised here once the jobs that had begun
+    are done; the others never begin. Closing the iterator ends the processes.
     """
     if min(workers, count) <= 1:
-        return [job(number, progress) for number in range(count)]
+        yield from (job(number, progress) for number in range(count))
+        return
     context = multiprocessing.get_context("fork")
     ticks: Queue[Tick] | None = context.Queue() if progress else None
     pool = ProcessPoolExecutor(min(workers, count), context, _begin, (job, ticks))
     try:
         with _interrupt_held_back():
             futures = [pool.submit(_run, number) for number in range(count)]
-        for tick in _while_running(futures, ticks):
-            if progress:
-                progress(tick)
-        for failed in filter(_failed, futures):
-            failed.result()  # raises
-        return [future.result() for future in futures]
-    except KeyboardInterrupt:
+        for future in futures:
+            for tick in _until(future, futures, ticks):
+                if progress:
+                    progress(tick)
+            yield future.result()
+    except (KeyboardInterrupt, GeneratorExit):
         for worker in multiprocessing.active_children():
             worker.terminate()
         raise
@@ -121,13 +127,14 @@ def _failed(future: Future[Any]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is not None
 
 
-def _while_running(futures: list[Future[Any]], ticks: Queue[Tick] | None) -> Iterator[Tick]:
+def _until(future: Future[Any], futures: list[Future[Any]], ticks: Queue[Tick] | None) -> Iterator[Tick]:
+    """Ticks until ``future`` is done, after a failure until all are that had begun: unread, they would stop them."""
     if ticks is None:
         return
-    while not all(future.done() for future in futures):
+    while not future.done() or (any(map(_failed, futures)) and not all(one.done() for one in futures)):
         if any(map(_failed, futures)):
-            for future in futures:
-                future.cancel()  # what has begun goes on
+            for one in futures:
+                one.cancel()  # what has begun goes on
         try:
             yield ticks.get(timeout=0.1)
         except queue.Empty:

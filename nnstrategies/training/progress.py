@@ -55,6 +55,7 @@ class ProgressBar:
         )
         self._tasks: dict[tuple[str, int], TaskID] = {}
         self._done: dict[tuple[str, int], dict[int, float]] = {}  # of each fit, since they may end in any order
+        self._settled: set[str] = set()
 
     def __enter__(self) -> ProgressBar:
         self._bars.start()
@@ -65,7 +66,18 @@ class ProgressBar:
     ) -> None:
         self._bars.stop()
 
+    def settle(self, *recipes: str) -> None:
+        """Leave the lines of finished recipes above those that still move; later ticks of theirs change nothing."""
+        for key in [key for key in self._tasks if key[0] in recipes]:
+            line = self._tasks.pop(key)
+            self._bars.update(line, completed=1.0)
+            self._bars.console.print(self._bars.make_tasks_table([one for one in self._bars.tasks if one.id == line]))
+            self._bars.remove_task(line)
+        self._settled.update(recipes)
+
     def __call__(self, tick: Tick) -> None:
+        if tick.recipe in self._settled:
+            return
         key = (tick.recipe, tick.seed)
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(
