@@ -8,7 +8,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ def run_jobs(job: Job, count: int, workers: int, progress: Progress | None = Non
     return list(each_job(job, count, workers, progress))
 
 
-def each_job(job: Job, count: int, workers: int, progress: Progress | None = None) -> Iterator[Any]:
+def each_job(job: Job, count: int, workers: int, progress: Progress | None = None) -> Generator[Any, None, None]:
     """Results of job(0), job(1), ... in this order, each as soon as it and those before it are there.
 
     With workers > 1 the jobs run in forked processes of one thread, which share this one's arrays without a copy, and
