@@ -68,10 +68,12 @@ class ProgressBar:
 
     def settle(self, *recipes: str) -> None:
         """Leave the lines of finished recipes above those that still move; later ticks of theirs change nothing."""
-        for key in [key for key in self._tasks if key[0] in recipes]:
-            line = self._tasks.pop(key)
+        lines = [self._tasks.pop(key) for key in [*self._tasks] if key[0] in recipes]
+        for line in lines:
             self._bars.update(line, completed=1.0)
-            self._bars.console.print(self._bars.make_tasks_table([one for one in self._bars.tasks if one.id == line]))
+        if lines:
+            self._bars.console.print(self._bars.make_tasks_table([one for one in self._bars.tasks if one.id in lines]))
+        for line in lines:
             self._bars.remove_task(line)
         self._settled.update(recipes)
 
