@@ -39,18 +39,15 @@ def read_china_table(folder: Path, table: str, columns: list[str], lost: str, fi
         )
     for column in columns:
         _check_kind(path, column, schema.field(column).type)
+    wanted = pq.filters_to_expression(filters) if filters else None
+    if wanted is not None and "date" in columns:
+        wanted |= pc.field("date").is_null()  # no filter by dates would show them
     with _readable(path):
-        found = pq.read_table(path, columns=columns, filters=filters or None).to_pandas(date_as_object=False)
-        undated = _undated(path) if "date" in columns else 0
-    for column, empty in (("symbol", int(found["symbol"].isna().sum())), ("date", undated)):
-        if empty:
+        found = pq.read_table(path, columns=columns, filters=wanted).to_pandas(date_as_object=False)
+    for column in ("symbol", "date"):
+        if column in columns and (empty := int(found[column].isna().sum())):
             raise DataError(f"{path}: {column}: empty in {empty:,} rows; fill them in")
     return found
-
-
-def _undated(path: Path) -> int:
-    """Rows without a date, which no filter by dates would show."""
-    return int(pq.read_table(path, columns=["date"], filters=pc.field("date").is_null()).num_rows)
 
 
 def refuse_repeated(path: Path, table: pd.DataFrame) -> None:

@@ -79,7 +79,7 @@ def _train_together(run: Run, names: Sequence[str], workers: int) -> None:
 
     with ProgressBar(console) as bar, closing(each_job(job, len(jobs), workers, bar)) as done:
         for one in fits:
-            with run.stage(f"train {one.name}"):
+            with run.stage(f"train {one.name}"):  # from the last result of the recipe before
                 one.write(list(islice(done, one.count)))
             bar.settle(one.name, one.null_name)
 
